@@ -1,0 +1,273 @@
+"""The Engine.IO server (protocol 4): who may come in, and what each HTTP request of a session is answered.
+
+It replaces the request handling of python-engineio, whose answers are not those of the specification and
+whose failures travel as HTTP 500; the sessions and their table keep the shape that python-socketio expects.
+"""
+
+import gzip
+import json
+import re
+import threading
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import parse_qs
+
+import engineio
+from engineio import packet
+
+from .session import CLOSE, NOOP, Malformed, Session, payload
+from .websocket import Refused, WebSocket
+
+ORIGIN = re.compile(r"[\x21-\x7e]+")
+HEADER_NAMES = re.compile(r"[\w\-, ]{1,1000}", re.ASCII)
+
+
+class Fault(NamedTuple):
+    """A refusal, as engine.io numbers and words it (server.ts, Server.errors)."""
+
+    code: int
+    message: str
+    status: HTTPStatus = HTTPStatus.BAD_REQUEST
+
+
+UNKNOWN_TRANSPORT = Fault(0, "Transport unknown")
+UNKNOWN_SID = Fault(1, "Session ID unknown")
+BAD_HANDSHAKE_METHOD = Fault(2, "Bad handshake method")
+BAD_REQUEST = Fault(3, "Bad request")
+FORBIDDEN = Fault(4, "Forbidden", HTTPStatus.FORBIDDEN)
+UNSUPPORTED_VERSION = Fault(5, "Unsupported protocol version")
+TOO_LARGE = Fault(3, "Payload too large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+STOPPING = Fault(3, "Server is stopping", HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+class Refusal(Exception):
+    def __init__(self, fault: Fault):
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Engine(engineio.Server):
+    """An engineio.Server with bounded queues, origins checked on both transports, and errors with names."""
+
+    def __init__(self, *, origins, max_backlog, patience, node, log_traffic, **options):
+        super().__init__(monitor_clients=False, **options)
+        self.origins = frozenset(origin.rstrip("/") for origin in origins)
+        self.max_backlog, self.patience = max_backlog, patience
+        self.prefix = f"{node}." if node else ""
+        self.log_traffic = log_traffic
+        self.stopping = False
+
+    def generate_id(self) -> str:
+        """A session id that nobody can guess; it begins with the node's name, which proxies may route by."""
+        return self.prefix + super().generate_id()
+
+    def send_packet(self, sid: str, pkt: packet.Packet) -> None:
+        """Queue one packet to this session; nothing happens when there is none."""
+        session = self.sockets.get(sid)
+        if session:
+            session.send(pkt)
+
+    def handle_request(self, environ, start_response):
+        """Answer one request under the Socket.IO path; nothing that a client sends makes it raise."""
+        status, kind = HTTPStatus.OK, "text/plain; charset=UTF-8"
+        try:
+            self._check_origin(environ)
+            body = b"" if environ["REQUEST_METHOD"] == "OPTIONS" else self._answer(environ)
+        except Refusal as refusal:
+            status, kind = refusal.fault.status, "application/json"
+            body = json.dumps({"code": refusal.fault.code, "message": refusal.fault.message}).encode()
+        if body is None:
+            return hang_up(environ)
+        headers = [("Content-Type", kind), ("Cache-Control", "no-store"), *self._cors(environ)]
+        body, more = packed(body, environ)
+        start_response(f"{status.value} {status.phrase}", headers + more)
+        return [body]
+
+    def _check_origin(self, environ):
+        """Refuse a request from a page of a foreign origin, whatever the transport (RFC 6455, 10.2)."""
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None and not self._is_welcome(origin, environ):
+            raise Refusal(FORBIDDEN)
+
+    def _is_welcome(self, origin, environ):
+        # A page cannot set X-Forwarded-Proto on a WebSocket, nor across origins without a preflight.
+        scheme = environ.get("HTTP_X_FORWARDED_PROTO", environ["wsgi.url_scheme"]).split(",")[0].strip()
+        own = f"{scheme}://{environ.get('HTTP_HOST', '')}"
+        return bool(ORIGIN.fullmatch(origin)) and (origin in self.origins or origin == own)
+
+    def _cors(self, environ):
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is None or not self._is_welcome(origin, environ):
+            return [("Vary", "Origin")]
+        headers = [
+            ("Vary", "Origin"),
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Allow-Credentials", "true"),
+        ]
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            headers.append(("Access-Control-Allow-Methods", "GET, POST, OPTIONS"))
+            names = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+            if HEADER_NAMES.fullmatch(names):
+                headers.append(("Access-Control-Allow-Headers", names))
+        return headers
+
+    def _answer(self, environ: dict) -> bytes | None:
+        """The body of the answer; None when the connection became a WebSocket and is over. Refusal else."""
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        transport, sid = query.get("transport", [""])[0], query.get("sid", [None])[0]
+        if transport not in self.transports:
+            raise Refusal(UNKNOWN_TRANSPORT)
+        if "j" in query:
+            raise Refusal(BAD_REQUEST)  # JSONP would hand a session to any page, whatever its origin
+        if sid is None:
+            return self._open(environ, transport, query.get("EIO"))
+        return self._go_on(environ, transport, sid)
+
+    def _open(self, environ, transport, version):
+        if environ["REQUEST_METHOD"] != "GET":
+            raise Refusal(BAD_HANDSHAKE_METHOD)
+        if version != ["4"]:
+            raise Refusal(UNSUPPORTED_VERSION)
+        if self.stopping:
+            raise Refusal(STOPPING)
+        if transport == "websocket":
+            socket = self._shake_hands(environ)
+            self._welcome(environ, upgrades=[]).converse(socket)
+            return None
+        session = self._welcome(environ, upgrades=["websocket"] if self.allow_upgrades else [])
+        session.connected = True
+        return payload(session.poll())
+
+    def _welcome(self, environ, upgrades):
+        session = Session(self, self.generate_id())
+        self.sockets[session.sid] = session
+        greeting = {
+            "sid": session.sid,
+            "upgrades": upgrades,
+            "pingInterval": int(self.ping_interval * 1000),
+            "pingTimeout": int(self.ping_timeout * 1000),
+            "maxPayload": self.max_http_buffer_size,
+        }
+        session.send(packet.Packet(packet.OPEN, greeting))
+        self.handlers["connect"](session.sid, remembered(environ))
+        self.start_background_task(session.beat)
+        return session
+
+    def _go_on(self, environ, transport, sid):
+        method, session = environ["REQUEST_METHOD"], self.sockets.get(sid)
+        if session is None or (session.closing and not (session.lingering and method == "GET")):
+            raise Refusal(UNKNOWN_SID)
+        if session.upgraded:
+            raise Refusal(BAD_REQUEST)
+        if (transport, method) == ("websocket", "GET"):
+            return self._upgrade(session, environ)
+        if (transport, method) == ("polling", "GET"):
+            return self._poll(session)
+        if (transport, method) == ("polling", "POST"):
+            return self._post(session, environ)
+        raise Refusal(BAD_REQUEST)
+
+    def _upgrade(self, session, environ):
+        if session.probing or session.closing or not self.allow_upgrades:
+            raise Refusal(BAD_REQUEST)
+        session.probing = True
+        try:
+            socket = self._shake_hands(environ)
+        except Refusal:
+            session.probing = False
+            raise
+        session.upgrade(socket)
+
+    def _shake_hands(self, environ):
+        try:
+            return WebSocket(
+                environ, limit=self.max_http_buffer_size, patience=self.patience, lock=self._lock()
+            )
+        except (Refused, OSError):
+            raise Refusal(BAD_REQUEST) from None
+
+    def _lock(self):
+        if self.async_mode != "gevent":
+            return threading.Lock()
+        from gevent.lock import BoundedSemaphore  # the standard library's would stop every greenlet
+
+        return BoundedSemaphore()
+
+    def _poll(self, session):
+        if session.polling:
+            session.close(reason=self.reason.TRANSPORT_ERROR)
+            raise Refusal(BAD_REQUEST)
+        if session.upgrading:
+            self.sleep(0.1)  # the client asks again until its WebSocket is open
+            return payload([NOOP])
+        session.polling = True
+        try:
+            packets = session.poll()
+        finally:
+            session.polling = False
+        if session.closed and session.queue.qsize() <= 1:
+            self.sockets.pop(session.sid, None)
+        return payload(packets or [CLOSE])
+
+    def _post(self, session, environ):
+        if session.posting:
+            session.close(reason=self.reason.TRANSPORT_ERROR)
+            raise Refusal(BAD_REQUEST)
+        session.posting = True
+        try:
+            for text in self._body(environ).split("\x1e"):
+                session.take(text)
+        except Malformed:
+            session.close(reason=self.reason.TRANSPORT_ERROR)
+            raise Refusal(BAD_REQUEST) from None
+        except Refusal:
+            session.close(reason=self.reason.TRANSPORT_ERROR)
+            raise
+        finally:
+            session.posting = False
+        return b"ok"
+
+    def _body(self, environ: dict) -> str:
+        limit = self.max_http_buffer_size
+        length = environ.get("CONTENT_LENGTH") or ("" if environ.get("wsgi.input_terminated") else "0")
+        if length and not length.isdecimal():
+            raise Malformed("length")
+        if len(length) > 15 or (length and int(length) > limit):
+            raise Refusal(TOO_LARGE)
+        try:
+            body = environ["wsgi.input"].read(int(length) if length else limit + 1)
+            if len(body) > limit:
+                raise Refusal(TOO_LARGE)
+            return body.decode()
+        except (OSError, UnicodeDecodeError):
+            raise Malformed("body") from None
+
+    def shutdown(self) -> None:
+        """Take nobody in any more and close every session; waits for their handlers, each a second at most."""
+        self.stopping = True
+        reason = self.reason.SERVER_DISCONNECT
+        tasks = [s.close(wait=False, reason=reason, code=1001) for s in list(self.sockets.values())]
+        for task in filter(None, tasks):
+            task.join(1)
+
+
+def remembered(environ: dict) -> dict:
+    """What handlers may want of the handshake's request while the session lives: all but its connection."""
+    kept = ("flask.app", "wsgi.errors")
+    return {k: v for k, v in environ.items() if k in kept or isinstance(v, str | int | tuple)}
+
+
+def packed(body: bytes, environ: dict) -> tuple[bytes, list]:
+    """The body and its headers, gzipped where it pays and the client can read it."""
+    if len(body) < 1024 or "gzip" not in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        return body, []
+    return gzip.compress(body, 5), [("Content-Encoding", "gzip")]
+
+
+def hang_up(environ: dict) -> list:
+    """End a request whose connection was a WebSocket, so that the WSGI server writes nothing after it."""
+    if "werkzeug.socket" in environ:
+        raise ConnectionError
+    if "gunicorn.socket" in environ:
+        raise StopIteration
+    return []
