@@ -1,0 +1,173 @@
+"""Every setting: its name, its default, what it means. The only reader of the environment."""
+
+import json
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class WrongSetting(SystemExit):
+    """A setting that stops the start, with a sentence that names it."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    name: str
+    default: Any
+    parse: Callable[[str], Any]
+    meaning: str
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("write 1 or 0")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 86_400:
+        raise ValueError("write a number of seconds above 0")
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError("write a whole number above 0")
+    return value
+
+
+def _port(text: str) -> int:
+    if not 0 < int(text) < 65_536:
+        raise ValueError("write a port from 1 to 65535")
+    return int(text)
+
+
+def _level(text: str) -> str:
+    if text.upper() not in logging.getLevelNamesMapping():
+        raise ValueError("write debug, info, warning or error")
+    return text.upper()
+
+
+def _origins(text: str) -> list[str]:
+    origins = [origin.strip().rstrip("/") for origin in text.split(",") if origin.strip()]
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+            raise ValueError(f"“{origin}” is no origin; write https://status.example.org")
+    return origins
+
+
+def _node(text: str) -> str:
+    if not text.isalnum() or len(text) > 32:
+        raise ValueError("use up to 32 letters and digits")
+    return text
+
+
+def _database(text: str) -> str:
+    """PostgreSQL by its usual URLs, through psycopg 3."""
+    for prefix in ("postgres://", "postgresql://"):
+        if text.startswith(prefix):
+            return "postgresql+psycopg://" + text.removeprefix(prefix)
+    if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("write sqlite:///… or postgresql://…")
+    return text
+
+
+SETTINGS = (
+    Setting(
+        "DATABASE_URL", "", _database, "Where the data lives: `sqlite:////path/file.db` or `postgresql://…`."
+    ),
+    Setting(
+        "SECRET_KEY", "", str, "Signs cookies and forms. Any long random text; required outside demo mode."
+    ),
+    Setting("DEMO", None, _switch, "Demo data and secrets. On unless DATABASE_URL or SECRET_KEY is given."),
+    Setting("INSTANCE_PATH", str(ROOT / "instance"), str, "Folder for the SQLite file and `demo.json`."),
+    Setting("HOST", "", str, "Address to listen on. Demo: 127.0.0.1; else 0.0.0.0."),
+    Setting("PORT", 5000, _port, "Port to listen on."),
+    Setting("LOG_LEVEL", "INFO", _level, "debug shows the live traffic, without secrets."),
+    Setting(
+        "ORIGINS",
+        [],
+        _origins,
+        "Other sites whose pages may open live connections and call the API, separated by commas.",
+    ),
+    Setting("NODE", "", _node, "This node's name; long-polling session ids begin with it."),
+    Setting("PING_INTERVAL", 25.0, _positive, "Seconds between Engine.IO pings."),
+    Setting("PING_TIMEOUT", 20.0, _positive, "Seconds until an unanswered ping ends a connection."),
+    Setting("HEAD_INTERVAL", 15.0, _positive, "Seconds between `head` messages to every client."),
+    Setting("PUSH_INTERVAL", 0.2, _positive, "Least seconds between two HTML pushes to one page."),
+    Setting("EVENT_RATE", 50, _whole, "Socket.IO events that one connection may send in ten seconds."),
+    Setting("MAX_BODY", 1_048_576, _whole, "Largest request body in bytes."),
+)
+
+
+def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """All settings, parsed. A wrong one ends the start with a sentence that names it."""
+    settings = {setting.name: _value(setting, environ.get(setting.name, "")) for setting in SETTINGS}
+    if settings["DEMO"] is None:
+        settings["DEMO"] = not (settings["DATABASE_URL"] or settings["SECRET_KEY"])
+    instance = Path(settings["INSTANCE_PATH"])
+    instance.mkdir(parents=True, exist_ok=True)
+    if settings["DEMO"]:
+        settings["DEMO_SECRETS"] = demo_secrets(instance)
+        settings["SECRET_KEY"] = settings["SECRET_KEY"] or settings["DEMO_SECRETS"]["secret_key"]
+    if not settings["SECRET_KEY"]:
+        raise WrongSetting(
+            "SECRET_KEY is missing. Give a long random text, for example: "
+            "SECRET_KEY=\"$(python3 -c 'import secrets; print(secrets.token_hex(32))')\""
+        )
+    settings["HOST"] = settings["HOST"] or ("127.0.0.1" if settings["DEMO"] else "0.0.0.0")
+    settings["DATABASE_URL"] = settings["DATABASE_URL"] or f"sqlite:///{instance.resolve() / 'statuspage.db'}"
+    return settings
+
+
+def _value(setting: Setting, text: str) -> Any:
+    if not text:
+        return setting.default
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise WrongSetting(f"The setting {setting.name} is wrong: {error}.") from error
+
+
+def demo_secrets(instance: Path) -> dict[str, str]:
+    """The demo's generated secrets, the same at every start; the file is for its owner's eyes only."""
+    path = instance / "demo.json"
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        pass
+    made = {"secret_key": secrets.token_hex(32), "token": "sp_demo_" + secrets.token_urlsafe(24)}
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(made, file)
+    except FileExistsError:  # another process was first
+        pass
+    return json.loads(path.read_text())
+
+
+def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings plus what Flask and its extensions want them to be called."""
+    return {
+        **settings,
+        "SQLALCHEMY_DATABASE_URI": settings["DATABASE_URL"],
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings["DATABASE_URL"]),
+        "MAX_CONTENT_LENGTH": settings["MAX_BODY"],
+    }
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    if url.startswith("sqlite"):
+        return {"pool_size": 20, "max_overflow": 20}
+    return {"pool_size": 20, "max_overflow": 20, "pool_pre_ping": True, "pool_timeout": 20}

@@ -1,0 +1,188 @@
+"""The database: one way to read a snapshot, one way to commit.
+
+`transaction(organization)` takes the lock first, so that rules see the truth and an organization's
+event numbers follow the order of commits, on SQLite and on PostgreSQL alike.
+"""
+
+import secrets
+import string
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from blinker import Signal
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, MetaData, event, select
+from sqlalchemy import inspect as state_of
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+LOCK_SECONDS = 15.0  # how long a writer queues for its turn before it is told that the site is busy
+
+
+class Busy(Exception):
+    """The lock was not to be had in time. Nothing was changed; the same request may be sent again."""
+
+
+class Gone(Exception):
+    """What was to be changed was deleted in the meantime."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC moment; SQLite, which keeps no zone, gives it back aware too."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+db.Model.registry.update_type_annotation_map({datetime: UtcDateTime()})
+
+committed = Signal()
+"""Sent after a commit that recorded events: `sender` is the organization's id. Facts only, no objects."""
+
+
+def new_id() -> str:
+    """Twelve random lower-case letters and digits: 62 bits, unguessable enough not to collide."""
+    alphabet = string.ascii_lowercase + string.digits
+    return "".join(secrets.choice(alphabet) for _ in range(12))
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def snapshot() -> Iterator[Session]:
+    """A session of its own that sees the database as of one moment, and cannot write."""
+    options: dict[str, Any] = {}
+    if db.engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with db.engine.connect().execution_options(**options) as connection, Session(connection) as session:
+        yield session
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+_turn = threading.Lock()
+"""SQLite has one writer. Greenlets wait for their turn here, not in a C call that would stop them all."""
+
+
+@contextmanager
+def transaction(*organizations: Any) -> Iterator[None]:
+    """Run rules and rows under the lock of these organizations, then commit and tell the house.
+
+    Without an organization it locks nothing and records nothing. What was loaded before is read
+    again. An exception rolls everything back. Raises Gone when an organization was deleted, Busy
+    when the lock was not to be had within LOCK_SECONDS.
+    """
+    session = db.session()
+    if session.info.get("writing"):
+        raise RuntimeError("transaction() inside transaction(): the outer one already holds the lock.")
+    ids = sorted({state_of(organization).identity[0] for organization in organizations})
+    session.rollback()  # ends the read transaction: what it saw may be old, and the lock comes first
+    session.info.update(writing=True, recorded=set())
+    try:
+        with _writing_turn(session):
+            _lock(session, organizations, ids)
+            yield
+            session.flush()
+            session.commit()
+        recorded = session.info["recorded"]
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.update(writing=False, recorded=set())
+    for organization_id in sorted(recorded):
+        committed.send(organization_id)
+
+
+def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> None:
+    if not ids:
+        return
+    model = type(organizations[0])
+    found = session.scalars(select(model.id).where(model.id.in_(ids)).order_by(model.id).with_for_update())
+    if len(found.all()) != len(ids):
+        raise Gone
+
+
+@contextmanager
+def _writing_turn(session: Session) -> Iterator[None]:
+    if session.get_bind().dialect.name != "sqlite":
+        yield
+        return
+    if not _turn.acquire(timeout=LOCK_SECONDS):
+        raise Busy
+    try:
+        _begin_immediate(session)
+        yield
+    finally:
+        session.rollback()  # nothing is left after a commit; after an error the lock ends here, not later
+        _turn.release()
+
+
+def _begin_immediate(session: Session) -> None:
+    """Take SQLite's write lock, sleeping (so that others run) while another process holds it."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    pause = 0.001
+    while True:
+        try:
+            session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            return
+        except OperationalError as error:
+            session.rollback()
+            if "locked" not in str(error.orig):
+                raise
+            if time.monotonic() > deadline:
+                raise Busy from error
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.02)
+
+
+def _on_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver starts no transaction by itself: see _on_begin
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=50"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: Connection) -> None:
+    """An explicit BEGIN, so that several SELECTs see one snapshot; IMMEDIATE never waits in C."""
+    if connection.get_execution_options().get("sqlite_begin") == "IMMEDIATE":
+        connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            connection.exec_driver_sql("PRAGMA busy_timeout=50")
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def prepare(engine: Engine) -> None:
+    """Give an SQLite engine its pragmas and explicit transactions; PostgreSQL needs nothing."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _on_connect)
+        event.listen(engine, "begin", _on_begin)
