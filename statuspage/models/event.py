@@ -1,0 +1,46 @@
+"""Event: one line of an organization's log. Written by Organization.record() and nowhere else."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..clock import now
+from ..database import db
+
+DATA_NAMES = ("service-update", "incident-update", "status-update")
+"""The three names of the contract. Only these reach data clients; the others move boards and access."""
+
+ACCESS = "access"
+"""The name of lines that change who may see something: every process then asks everybody again."""
+
+
+class Event(db.Model):
+    """Position `seq` of an organization's log: gapless, in commit order.
+
+    `since` is the previous data line of the same room (the organization's own, or the tenant's) and
+    `since_any` that of any room, so that a client sees a gap. `data` is the object as REST shows it;
+    it is blanked when its subject is edited or deleted.
+    """
+
+    __tablename__ = "event"
+
+    organization_id: Mapped[str] = mapped_column(
+        ForeignKey("organization.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[int] = mapped_column(default=0)
+    since_any: Mapped[int] = mapped_column(default=0)
+    tenant_id: Mapped[str | None]
+    name: Mapped[str]
+    type: Mapped[str]
+    subject: Mapped[str]
+    data: Mapped[Any] = mapped_column(JSON)
+    broadcast_id: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    __table_args__ = (
+        Index(None, "organization_id", "subject"),
+        Index(None, "organization_id", "tenant_id", "seq"),
+    )

@@ -1,0 +1,48 @@
+"""Idempotency-Key: what a POST was answered, kept in the transaction that it guards.
+
+draft-ietf-httpapi-idempotency-key-header: the same key with the same request gets the first answer.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, delete
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..clock import now
+from ..database import db
+from .errors import Invalid
+
+KEPT = timedelta(hours=24)
+
+
+class IdempotentRequest(db.Model):
+    """One answered POST. `caller` is the token or user; `fingerprint` a digest of path and body."""
+
+    __tablename__ = "idempotent_request"
+
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    status: Mapped[int]
+    body: Mapped[Any] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+def earlier(caller: str, key: str, fingerprint: str) -> IdempotentRequest | None:
+    """The answer to the same request; Invalid when the key came with another one."""
+    found = db.session.get(IdempotentRequest, (caller, key))
+    if found and found.created_at < now() - KEPT:
+        db.session.delete(found)
+        db.session.flush()
+        return None
+    if found and found.fingerprint != fingerprint:
+        raise Invalid("This Idempotency-Key was used for another request. Use a new one.")
+    return found
+
+
+def remember(caller: str, key: str, fingerprint: str, status: int, body: Any) -> None:
+    db.session.execute(delete(IdempotentRequest).where(IdempotentRequest.created_at < now() - KEPT))
+    db.session.add(
+        IdempotentRequest(caller=caller, key=key, fingerprint=fingerprint, status=status, body=body)
+    )

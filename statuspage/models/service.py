@@ -1,0 +1,241 @@
+"""Service and ServiceGroup: what is watched, what it shows, and where it stands on the page."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import ForeignKey, func, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from ..clock import iso, now
+from ..database import db, new_id
+from .errors import Invalid
+from .organization import Organization, Tenant
+from .scope import Scope
+from .status import ServiceStatus
+
+
+class ServiceGroup(db.Model):
+    """A heading that services of the same scope stand under."""
+
+    __tablename__ = "service_group"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    organization_id: Mapped[str] = mapped_column(
+        ForeignKey("organization.id", ondelete="CASCADE"), index=True
+    )
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str]
+    position: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    organization: Mapped[Organization] = relationship()
+    tenant: Mapped[Tenant | None] = relationship()
+    services: Mapped[list["Service"]] = relationship(back_populates="group", passive_deletes="all")
+
+    @classmethod
+    def create(
+        cls, organization: Organization, tenant: Tenant | None, *, name: str, position: int | None = None
+    ) -> Self:
+        group = cls(
+            id=new_id(),
+            organization_id=organization.id,
+            tenant_id=tenant.id if tenant else None,
+            name=name,
+            position=position if position is not None else next_position(cls, organization, tenant),
+        )
+        db.session.add(group)
+        db.session.flush()
+        organization.record("group", "created", group.id, tenant=tenant)
+        return group
+
+    def update(self, **changes: Any) -> None:
+        """Change name or position."""
+        for field, value in changes.items():
+            setattr(self, field, value)
+        db.session.flush()
+        self.organization.record("group", "updated", self.id, tenant=self.tenant)
+
+    def remove(self) -> None:
+        """Delete the group; its services stay, under no heading."""
+        for service in self.services:
+            service.update(group=None)
+        db.session.delete(self)
+        db.session.flush()
+        self.organization.record("group", "deleted", self.id, tenant=self.tenant)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "organizationId": self.organization_id,
+            "tenantId": self.tenant_id,
+            "name": self.name,
+            "position": self.position,
+            "createdAt": iso(self.created_at),
+        }
+
+
+class Service(db.Model):
+    """Something people depend on. `own_status` is the operator's word; `status` is what is shown.
+
+    `status` is derived and written by settle() alone: the worst of the operator's word and of what
+    the newest update of each open incident says.
+    """
+
+    __tablename__ = "service"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    organization_id: Mapped[str] = mapped_column(
+        ForeignKey("organization.id", ondelete="CASCADE"), index=True
+    )
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"), index=True)
+    group_id: Mapped[str | None] = mapped_column(ForeignKey("service_group.id", ondelete="SET NULL"))
+    name: Mapped[str]
+    description: Mapped[str] = mapped_column(default="")
+    own_status: Mapped[str] = mapped_column(default=ServiceStatus.OPERATIONAL.value)
+    status: Mapped[str] = mapped_column(default=ServiceStatus.OPERATIONAL.value)
+    position: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+
+    organization: Mapped[Organization] = relationship()
+    tenant: Mapped[Tenant | None] = relationship(overlaps="services")
+    group: Mapped[ServiceGroup | None] = relationship(back_populates="services")
+
+    @classmethod
+    def create(
+        cls,
+        organization: Organization,
+        tenant: Tenant | None,
+        *,
+        name: str,
+        description: str = "",
+        own_status: ServiceStatus = ServiceStatus.OPERATIONAL,
+        group: ServiceGroup | None = None,
+        position: int | None = None,
+        id: str | None = None,
+    ) -> Self:
+        """A new service at the end of its page. Invalid when the group is of another scope."""
+        service = cls(
+            id=id or new_id(),
+            organization_id=organization.id,
+            tenant_id=tenant.id if tenant else None,
+            name=name,
+            description=description,
+            own_status=own_status.value,
+            status=own_status.value,
+            position=position if position is not None else next_position(cls, organization, tenant),
+        )
+        service.organization, service.tenant = organization, tenant
+        service._put_in(group)
+        db.session.add(service)
+        db.session.flush()
+        service._record("created")
+        return service
+
+    def update(self, **changes: Any) -> None:
+        """Change name, description, own_status, group or position.
+
+        Nothing is recorded when nothing differs. A new name or description blanks the older lines.
+        """
+        if "group" in changes:
+            group = changes.pop("group")
+            changes["group_id"] = group.id if group else None
+            self._put_in(group)
+        changed = {field for field, value in changes.items() if getattr(self, field) != value}
+        for field in changed:
+            setattr(self, field, changes[field])
+        if not changed and not db.session.is_modified(self):
+            return
+        db.session.flush()
+        if changed & {"name", "description"}:
+            self.organization.blank(self.id)
+        if not settle(self.organization, self.tenant) or changed - {"own_status"}:
+            self._record("updated")
+
+    def _put_in(self, group: ServiceGroup | None) -> None:
+        if group and (group.organization_id, group.tenant_id) != (self.organization_id, self.tenant_id):
+            raise Invalid("This group belongs to another page.", "groupId")
+        self.group = group
+
+    def remove(self) -> None:
+        """Delete the service. Open incidents keep running without it."""
+        organization, tenant = self.organization, self.tenant
+        organization.blank(self.id)
+        db.session.delete(self)
+        db.session.flush()
+        organization.record("service-update", "deleted", self.id, {"id": self.id}, tenant=tenant)
+
+    def show(self, status: ServiceStatus) -> None:
+        """Take over a derived status, as a line of the log."""
+        self.status = status.value
+        self._record("status-changed")
+
+    def _record(self, type: str) -> None:
+        self.updated_at = now()
+        db.session.flush()
+        self.organization.record("service-update", type, self.id, self.as_json(), tenant=self.tenant)
+
+    def as_json(self) -> dict[str, Any]:
+        """The service as REST and events show it."""
+        return {
+            "id": self.id,
+            "organizationId": self.organization_id,
+            "tenantId": self.tenant_id,
+            "groupId": self.group_id,
+            "name": self.name,
+            "description": self.description,
+            "status": self.status,
+            "ownStatus": self.own_status,
+            "position": self.position,
+            "createdAt": iso(self.created_at),
+            "updatedAt": iso(self.updated_at),
+        }
+
+
+def services_of(organization: Organization, tenant: Tenant | None) -> list[Service]:
+    """The services of exactly that scope, in page order."""
+    return list(
+        db.session.scalars(
+            select(Service)
+            .where(
+                Service.organization_id == organization.id,
+                Service.tenant_id == (tenant.id if tenant else None),
+            )
+            .order_by(Service.position, Service.id)
+        )
+    )
+
+
+def settle(organization: Organization, tenant: Tenant | None) -> int:
+    """Derive what each service of the scope shows; record those that changed. Returns how many."""
+    from .incident import holds  # incidents know services; this one question goes the other way
+
+    held = holds(organization, tenant)
+    changed = 0
+    for service in services_of(organization, tenant):
+        status = max(
+            (ServiceStatus(service.own_status), *held.get(service.id, ())), key=lambda status: status.severity
+        )
+        if status != service.status:
+            service.show(status)
+            changed += 1
+    return changed
+
+
+def next_position(model: type[Any], organization: Organization, tenant: Tenant | None) -> int:
+    highest = db.session.scalar(
+        select(func.max(model.position)).where(
+            model.organization_id == organization.id, model.tenant_id == (tenant.id if tenant else None)
+        )
+    )
+    return 0 if highest is None else highest + 1
+
+
+def find_group(scope: Scope, id: str) -> ServiceGroup | None:
+    """A group by id, if it is of exactly this scope."""
+    group = db.session.get(ServiceGroup, id)
+    return (
+        group
+        if group and (group.organization_id, group.tenant_id) == (scope.organization_id, scope.tenant_id)
+        else None
+    )
