@@ -1,0 +1,63 @@
+"""Who listens: connections, the seats they hold in an organization, and the rooms they sit in."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..clock import now
+from ..models.access import NOBODY, Proof
+from ..models.scope import Scope
+from .message import Message
+
+
+class Connection(Protocol):
+    """A Socket.IO client, a stream or a held poll. None of its methods yields or raises."""
+
+    id: str
+    transport: str  # websocket, polling, sse or poll
+
+    def deliver(self, message: Message) -> None:
+        """Queue a message. One that does not keep up is cut: it comes back with its cursor."""
+
+    def wait_until_drained(self) -> None:
+        """Block until most of what was queued has left (a long replay must not overrun the queue)."""
+
+    def end(self, reason: str) -> None:
+        """End it now; the client is told why where its transport can say so."""
+
+
+class Seat:
+    """What one connection hears of one organization: a scope and a view, by right of a proof.
+
+    It is registered before anything is proved, so that no change of access slips in between.
+    """
+
+    __slots__ = ("connection", "ended", "proof", "rooms", "scope", "since", "view")
+
+    def __init__(self, connection: Connection, scope: Scope, view: str) -> None:
+        self.connection = connection
+        self.scope = scope
+        self.view = view
+        self.proof: Proof = NOBODY
+        self.rooms: set[str] = set()
+        self.ended = False
+        self.since = now()
+
+    @property
+    def expired(self) -> bool:
+        return self.proof.expires_at is not None and self.proof.expires_at <= now()
+
+
+class Room:
+    """Seats that hear the same; `position` is the number of its last message, else of its birth."""
+
+    __slots__ = ("name", "position", "seats")
+
+    def __init__(self, name: str, position: int) -> None:
+        self.name = name
+        self.position = position
+        self.seats: set[Seat] = set()
+
+    def deliver(self, message: Message) -> None:
+        for seat in list(self.seats):
+            seat.connection.deliver(message)

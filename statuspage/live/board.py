@@ -1,0 +1,122 @@
+"""Board: one view of one scope as named parts, each stamped with the position of its last change.
+
+A page is all parts; a push is the parts stamped after the last push; a catch-up is the parts
+stamped after the client's position. One filter over one structure.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .message import Cursor
+
+
+class Part:
+    """An element with an id. A list has a shell (its own markup around its rows) and rows, in order."""
+
+    __slots__ = ("children", "id", "shell", "stamp")
+
+    def __init__(self, id: str, shell: tuple[str, str], children: tuple["Part", ...] = ()) -> None:
+        self.id = id
+        self.shell = shell
+        self.children = children
+        self.stamp = 0
+
+    @property
+    def html(self) -> str:
+        before, after = self.shell
+        return before + "".join(child.html for child in self.children) + after
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A view of a scope, drawn from one state: what the document is called, and its parts."""
+
+    title: str
+    headline: str
+    parts: tuple[Part, ...]
+
+
+class Board:
+    """Stamps what differs between two drawings, and answers what changed after a position."""
+
+    def __init__(self, drawing: Drawing, epoch: str, position: int) -> None:
+        self.drawing = drawing
+        self.epoch = epoch
+        self.birth = position
+        self.position = position
+        self.pushed = position
+        self.pushed_at = 0.0
+        self.used_at = 0.0
+        self.dirty = False  # redrawn since the last push
+        for part in drawing.parts:
+            _stamp(None, part, position)
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(self.epoch, self.position)
+
+    @property
+    def pushed_cursor(self) -> Cursor:
+        return Cursor(self.epoch, self.pushed)
+
+    def redraw(self, drawing: Drawing, position: int) -> None:
+        """Take over a newer drawing; parts that differ get its position."""
+        before = {part.id: part for part in self.drawing.parts}
+        for part in drawing.parts:
+            _stamp(before.get(part.id), part, position)
+        self.drawing = drawing
+        self.position = position
+        self.dirty = True
+
+    def knows(self, cursor: Cursor | None) -> bool:
+        """Whether what came after this position can be told apart from what came before."""
+        return cursor is not None and cursor.epoch == self.epoch and self.birth <= cursor.seq <= self.position
+
+    def change(self, cursor: Cursor | None, say: str = "") -> dict[str, Any] | None:
+        """The change that brings a client from `cursor` to now; None when nothing differs.
+
+        The whole board (`since: null`) for a position that the board does not know.
+        """
+        known = self.knows(cursor)
+        after = cursor.seq if cursor and known else -1
+        parts = [part for whole in self.drawing.parts for part in _after(whole, after)]
+        if not parts:
+            return None
+        return {
+            "since": str(cursor) if known else None,
+            "cursor": str(self.cursor),
+            "html": "".join(part.html for part in parts),
+            "title": self.drawing.title,
+            "say": say or self.drawing.headline,
+        }
+
+    def push(self, say: str = "") -> dict[str, Any] | None:
+        """The change since the last push. Call it once, and send the answer to the whole audience."""
+        self.dirty = False
+        change = self.change(self.pushed_cursor, say)
+        if change:
+            self.pushed = self.position
+        return change
+
+
+def _stamp(old: Part | None, new: Part, position: int) -> None:
+    """Carry over the old stamp if markup and order of rows are the same; then the rows, likewise."""
+    same = old is not None and old.shell == new.shell and _ids(old) == _ids(new)
+    new.stamp = old.stamp if old is not None and same else position
+    before = {child.id: child for child in old.children} if old else {}
+    for child in new.children:
+        _stamp(before.get(child.id), child, position)
+
+
+def _ids(part: Part) -> list[str]:
+    return [child.id for child in part.children]
+
+
+def _after(part: Part, position: int) -> Iterator[Part]:
+    """The parts stamped after a position: a list as a whole, never beside a row that it contains."""
+    if part.stamp > position:
+        yield part
+    else:
+        for child in part.children:
+            yield from _after(child, position)

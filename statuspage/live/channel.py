@@ -1,0 +1,326 @@
+"""Channel: one organization in this process. Its state, recent lines, boards, and audience.
+
+Everything that delivers or enters a room holds `lock`, so each seat gets each line once, in order.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..database import snapshot
+from ..models.access import Role, role_in
+from ..models.errors import NotFound
+from ..models.organization import Organization
+from ..models.scope import Scope
+from . import feed, state, views
+from .audience import Room, Seat
+from .board import Board
+from .feed import Line
+from .message import Cursor, Message
+from .state import State
+
+REMEMBERED = 1000  # recent lines kept in memory: most replays never touch the database
+UNKNOWN = "Unknown organization or tenant, or no access to it."
+
+
+class Channel:
+    def __init__(self, loaded: State, *, build: str, push_interval: float) -> None:
+        self.organization_id = loaded.id
+        self.state = loaded
+        self.build = build
+        self.lock = threading.RLock()
+        self._door = threading.Lock()  # guards `rooms`; never held over I/O, so that leaving never waits
+        self.recent: deque[Line] = deque(maxlen=REMEMBERED)
+        self.floor = loaded.seq  # lines after this one are in `recent`
+        self.boards: dict[tuple[Scope, str], Board] = {}
+        self.rooms: dict[str, Room] = {}
+        self.seats: set[Seat] = set()
+        self.expiring: set[Seat] = set()
+        self.access_changes = 0
+        self.used_at = time.monotonic()
+        self.push_interval = push_interval
+        self.gone = False
+
+    # --- bringing it forward -----------------------------------------------------------------------
+
+    def advance(self, incident_id: str | None = None) -> list[Line]:
+        """Bring feeds and boards to what is committed now and deliver it. Returns the new lines.
+
+        `incident_id`: load the state with this incident, even when nothing is new.
+        """
+        self.used_at = time.monotonic()
+        with self.lock:
+            with snapshot() as session:
+                head = session.execute(
+                    select(Organization.epoch, Organization.seq).where(
+                        Organization.id == self.organization_id
+                    )
+                ).one_or_none()
+                if head is None:
+                    self.close()
+                    return []
+                if tuple(head) == (self.state.epoch, self.state.seq) and incident_id is None:
+                    return []
+                loaded = state.load(session, self.organization_id, self._incident_ids(incident_id))
+                assert loaded is not None  # the snapshot still has the row
+                missed = loaded.epoch != self.state.epoch or loaded.pruned_through > self.state.seq
+                lines = [] if missed else self._lines(session, loaded)
+                self._forget_edited(session, lines)
+                if missed or any(line.is_access for line in lines):
+                    self._reauthorise(session)
+            self._take(loaded, lines, missed)
+            return lines
+
+    def _incident_ids(self, also: str | None) -> list[str]:
+        watched = (views.incident_id(view) for _, view in self.boards)
+        return [id for id in {*watched, also} if id]
+
+    def _lines(self, session: Session, loaded: State) -> list[Line]:
+        lines: list[Line] = []
+        after = self.state.seq
+        while page := feed.read(session, self.organization_id, loaded.epoch, after, loaded.seq):
+            lines += page
+            after = page[-1].seq
+        return lines
+
+    def _forget_edited(self, session: Session, lines: list[Line]) -> None:
+        """Lines of a subject that was edited or deleted are blank in the log now: read them again."""
+        edited = {line.subject for line in lines if line.type in ("updated", "deleted")}
+        if not any(line.subject in edited for line in self.recent):
+            return
+        now = feed.reread(session, self.organization_id, self.state.epoch, edited, self.floor, self.state.seq)
+        self.recent = deque((now.get(line.seq, line) for line in self.recent), maxlen=REMEMBERED)
+
+    def _reauthorise(self, session: Session) -> None:
+        """Ask again for every seat; those that lost the right end before anything later is sent."""
+        self.access_changes += 1
+        known: dict[Any, Role | None] = {}
+        for seat in list(self.seats):
+            key = (seat.proof, seat.scope)
+            if key not in known:
+                known[key] = role_in(session, seat.proof, seat.scope)
+            if known[key] is None:
+                self.end(seat, "Your access has ended.")
+
+    def _take(self, loaded: State, lines: list[Line], missed: bool) -> None:
+        overall = {scope: self.state.status(scope) for scope in self._status_scopes()}
+        self.state = loaded
+        if missed:
+            self._reset()
+        for line in lines:
+            self._remember(line)
+            self._deliver(line)
+        for scope, before in overall.items():
+            if loaded.has(scope) and loaded.status(scope) != before:
+                self._room_deliver(scope.room, self.status_message(scope))
+        self._redraw(missed)
+        self.push_due()
+
+    def _remember(self, line: Line) -> None:
+        if len(self.recent) == REMEMBERED:
+            self.floor = self.recent[0].seq
+        self.recent.append(line)
+
+    def _deliver(self, line: Line) -> None:
+        if not line.is_data:
+            return
+        for name in (line.room, Scope(self.organization_id, whole=True).room):
+            if room := self.rooms.get(name):
+                room.position = line.seq
+                room.deliver(line.message_for(name))
+
+    def _reset(self) -> None:
+        """The log starts anew, or was pruned under us: data clients read the state again."""
+        self.recent.clear()
+        self.floor = self.state.seq
+        for room in self._data_rooms():
+            room.position = self.state.seq
+            room.deliver(Message("reset", {"cursor": str(self._head_cursor())}))
+
+    def _redraw(self, missed: bool) -> None:
+        for (scope, view), board in list(self.boards.items()):
+            drawing = views.draw(view, self.state, scope)
+            position = self.state.position(scope)
+            if drawing is None:
+                del self.boards[scope, view]
+                self._room_deliver(board_room(scope, view), self._head(Cursor(self.state.epoch, position)))
+            elif missed:
+                fresh = self.boards[scope, view] = Board(drawing, self.state.epoch, position)
+                change = fresh.change(None)
+                if change:
+                    self._room_deliver(board_room(scope, view), Message("change", change, change["cursor"]))
+            else:
+                board.redraw(drawing, position)
+
+    def push_due(self) -> None:
+        """Push each board that has something new and rested long enough: bursts travel as one change."""
+        moment = time.monotonic()
+        with self.lock:
+            for (scope, view), board in list(self.boards.items()):
+                room = self.rooms.get(board_room(scope, view))
+                if not board.dirty or moment - board.pushed_at < self.push_interval:
+                    continue
+                say = views.sentence(
+                    (x for x in self.recent if x.seq > board.pushed and scope.shows(x.tenant_id)),
+                    board.drawing.headline,
+                )
+                change = board.push(say)
+                if change and room and room.seats:
+                    board.pushed_at = moment
+                    room.deliver(Message("change", change, change["cursor"]))
+
+    # --- what is shown -----------------------------------------------------------------------------
+
+    def board(self, scope: Scope, view: str) -> Board:
+        """The board as of what is committed. NotFound when there is no such view of that scope."""
+        self.advance()
+        with self.lock:
+            board = self.boards.get((scope, view))
+            if board is None:
+                board = self._draw_first(scope, view)
+            board.used_at = time.monotonic()
+            return board
+
+    def _draw_first(self, scope: Scope, view: str) -> Board:
+        incident_id = views.incident_id(view)
+        if incident_id and incident_id not in self.state.incidents:
+            self.advance(incident_id)
+        drawing = views.draw(view, self.state, scope)
+        if drawing is None or self.gone:
+            raise NotFound(UNKNOWN)
+        board = Board(drawing, self.state.epoch, self.state.position(scope))
+        self.boards[scope, view] = board
+        return board
+
+    def remembers(self, cursor: Cursor) -> bool:
+        """Whether every line after this position is in memory."""
+        return cursor.epoch == self.state.epoch and self.floor <= cursor.seq <= self.state.seq
+
+    def status_message(self, scope: Scope) -> Message:
+        """The derived `status-update`: the last state, not a line of the log, so without `id`."""
+        data = self.state.status_json(scope)
+        return Message(
+            "status-update",
+            {
+                "type": "status-changed",
+                "data": data,
+                "organizationId": self.organization_id,
+                "tenantId": scope.tenant_id,
+                "timestamp": data["updatedAt"],
+            },
+        )
+
+    def _status_scopes(self) -> Iterable[Scope]:
+        tenants = (Scope(self.organization_id, id) for id in self.state.tenants)
+        own = (Scope(self.organization_id), Scope(self.organization_id, whole=True))
+        return [scope for scope in (*own, *tenants) if scope.room in self.rooms]
+
+    # --- coming and going --------------------------------------------------------------------------
+
+    def register(self, seat: Seat) -> None:
+        """Take part in changes of access from now on; prove after this, enter after that."""
+        with self.lock:
+            if self.gone:
+                raise NotFound(UNKNOWN)
+            self.seats.add(seat)
+
+    def enter(self, seat: Seat, rooms: Iterable[str]) -> None:
+        """Sit down in these rooms. Hold `lock` since the last look at what they heard."""
+        with self._door:
+            for name in rooms:
+                room = self.rooms.get(name)
+                if room is None:
+                    room = self.rooms[name] = Room(name, self._birth(name, seat))
+                room.seats.add(seat)
+                seat.rooms.add(name)
+
+    def _birth(self, room: str, seat: Seat) -> int:
+        if room == Scope(self.organization_id).room:
+            return self.state.own_seq
+        return self.state.position(seat.scope)
+
+    def leave(self, seat: Seat, rooms: Iterable[str] | None = None) -> None:
+        """Leave these rooms; without `rooms`, all of them and the organization."""
+        with self._door:
+            for name in list(seat.rooms if rooms is None else rooms):
+                seat.rooms.discard(name)
+                if room := self.rooms.get(name):
+                    room.seats.discard(seat)
+                    if not room.seats:
+                        del self.rooms[name]
+        if rooms is None:
+            self.seats.discard(seat)
+            self.expiring.discard(seat)
+
+    def end(self, seat: Seat, reason: str) -> None:
+        """Take the seat away and end its connection."""
+        seat.ended = True
+        self.leave(seat)
+        seat.connection.end(reason)
+
+    def end_expired(self) -> None:
+        for seat in [seat for seat in list(self.expiring) if seat.expired]:
+            self.end(seat, "Your token has expired.")
+
+    def close(self) -> None:
+        """The organization was deleted: everybody leaves."""
+        with self.lock:
+            self.gone = True
+            self.boards.clear()
+            for seat in list(self.seats):
+                self.end(seat, "Your access has ended.")
+
+    # --- upkeep ------------------------------------------------------------------------------------
+
+    def send_heads(self) -> None:
+        """Tell every room the position of its last message: catches a lost last one, and proves life."""
+        with self.lock:
+            boards = {board_room(scope, view): board for (scope, view), board in self.boards.items()}
+            for room in list(self.rooms.values()):
+                board = boards.get(room.name)
+                cursor = board.pushed_cursor if board else Cursor(self.state.epoch, room.position)
+                room.deliver(self._head(cursor))
+
+    def head_for(self, seat: Seat) -> Message:
+        """The `head` that a stream begins with."""
+        return self._head(Cursor.parse(self.state.cursor(seat.scope)) or self._head_cursor())
+
+    def _head(self, cursor: Cursor) -> Message:
+        return Message("head", {"cursor": str(cursor), "build": self.build})
+
+    def _head_cursor(self) -> Cursor:
+        return Cursor(self.state.epoch, self.state.seq)
+
+    def drop_idle_boards(self, older_than: float) -> None:
+        """Forget boards without an audience that nobody asked for since this monotonic moment."""
+        with self.lock:
+            for key, board in list(self.boards.items()):
+                if board.used_at < older_than and board_room(*key) not in self.rooms:
+                    del self.boards[key]
+
+    @property
+    def idle(self) -> bool:
+        return not (self.seats or self.boards)
+
+    def _room_deliver(self, name: str, message: Message) -> None:
+        if room := self.rooms.get(name):
+            room.deliver(message)
+
+    def _data_rooms(self) -> list[Room]:
+        return [room for name, room in self.rooms.items() if name in self._data_names()]
+
+    def _data_names(self) -> set[str]:
+        scopes = (Scope(self.organization_id), Scope(self.organization_id, whole=True))
+        return {scope.room for scope in scopes} | {f"tenant:{id}" for id in self.state.tenants}
+
+
+def board_room(scope: Scope, view: str) -> str:
+    """HTML rooms are one per scope and view: `org:{id}:page`."""
+    return f"{scope.room}:{view}"

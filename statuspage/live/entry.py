@@ -1,0 +1,138 @@
+"""Entering: prove, replay what was missed, then sit down, without a gap and without a double."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from ..database import snapshot
+from ..models.access import Proof, Role
+from ..models.errors import NotFound
+from ..models.organization import Organization
+from ..models.scope import Scope
+from . import feed
+from .audience import Seat
+from .channel import UNKNOWN, Channel, board_room
+from .feed import Line
+from .message import Cursor, Message
+
+
+class Joined(NamedTuple):
+    """How a seat came in: its position now, how many messages were replayed, whether it must start over."""
+
+    cursor: str
+    replayed: int
+    reset: bool
+
+
+class Past(NamedTuple):
+    """A page of a scope's data lines: up to `cursor`; `more` after that; or `reset`, not to be had."""
+
+    lines: list[Line]
+    cursor: Cursor
+    more: bool
+    reset: bool = False
+
+
+def wanted(text: str | None) -> Cursor | None:
+    """The position a data client asks to go on from. One that cannot be read belongs to no epoch."""
+    return (Cursor.parse(text) or Cursor("", 0)) if text else None
+
+
+def data_rooms(scope: Scope) -> set[str]:
+    """Data rooms nest: a tenant's listener hears the organization's room too."""
+    return {scope.room} if scope.whole else {Scope(scope.organization_id).room, scope.room}
+
+
+def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof, Role | None]]) -> Role:
+    """The role of a registered seat: `role_of` runs until no change of access came in between."""
+    while True:
+        seen = channel.access_changes
+        with snapshot() as session:
+            seat.proof, role = role_of(session)
+        with channel.lock:
+            if role is None or seat.ended or seat.expired or channel.gone:
+                raise NotFound(UNKNOWN)
+            if seen == channel.access_changes:
+                if seat.proof.expires_at:
+                    channel.expiring.add(seat)
+                return role
+
+
+def past(channel: Channel, scope: Scope, cursor: Cursor) -> Past:
+    """What the scope's data rooms heard after the cursor, from memory if it reaches, else from the log."""
+    if cursor.epoch != channel.state.epoch or cursor.seq > channel.state.seq:
+        channel.advance()  # the client was at a node that is ahead of this one
+    with channel.lock:
+        now = channel.state
+        if channel.remembers(cursor):
+            lines = [
+                x for x in channel.recent if x.seq > cursor.seq and x.is_data and scope.shows(x.tenant_id)
+            ]
+            return Past(lines, Cursor(now.epoch, now.seq), more=False)
+    with snapshot() as session:
+        row = session.get(Organization, channel.organization_id)
+        if row is None or row.epoch != cursor.epoch or not row.pruned_through <= cursor.seq <= now.seq:
+            return Past([], Cursor(now.epoch, now.seq), more=False, reset=True)
+        lines = feed.read(session, channel.organization_id, now.epoch, cursor.seq, now.seq, scope)
+    through = lines[-1].seq if len(lines) == feed.PAGE else now.seq
+    return Past(lines, Cursor(now.epoch, through), more=True)
+
+
+def enter_data(channel: Channel, seat: Seat, rooms: Iterable[str], cursor: Cursor | None) -> Joined:
+    """Replay what these rooms heard after the cursor, then enter them: each line once, in order."""
+    entering = set(rooms) - seat.rooms
+    replayed, reset = 0, False
+    after = cursor
+    while True:
+        more = after is not None
+        while more and after is not None:  # empty-handed: no lock and no session while it is sent
+            page = past(channel, seat.scope, after)
+            replayed += _send(seat, page.lines, entering)
+            after, more, reset = (None if page.reset else page.cursor), page.more, page.reset
+            seat.connection.wait_until_drained()
+        with channel.lock:
+            if seat.ended or channel.gone:
+                raise NotFound(UNKNOWN)
+            if after and not channel.remembers(after):
+                continue  # it moved on while we were sending
+            if after:
+                replayed += _send(seat, (x for x in channel.recent if x.seq > after.seq), entering)
+            if reset:
+                seat.connection.deliver(Message("reset", {"cursor": channel.state.cursor(seat.scope)}))
+            if cursor:
+                seat.connection.deliver(channel.status_message(seat.scope))
+            channel.enter(seat, entering)
+            return Joined(channel.state.cursor(seat.scope), replayed, reset)
+
+
+def _send(seat: Seat, lines: Iterable[Line], entering: set[str]) -> int:
+    """Send what belongs to the rooms that are newly entered."""
+    sent = 0
+    for line in lines:
+        if not line.is_data or not seat.scope.shows(line.tenant_id):
+            continue
+        room = seat.scope.room if seat.scope.whole else line.room
+        if room in entering:
+            seat.connection.deliver(line.message_for(room))
+            sent += 1
+    return sent
+
+
+def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None) -> Joined:
+    """Send what the board changed after the cursor (all of it without one), then enter its room."""
+    while True:
+        board = channel.board(seat.scope, seat.view)
+        with channel.lock:
+            if seat.ended or channel.gone:
+                raise NotFound(UNKNOWN)
+            if channel.boards.get((seat.scope, seat.view)) is not board:
+                continue  # redrawn under another epoch, or forgotten, in between
+            reset = cursor is not None and not board.knows(cursor)
+            change = board.change(cursor)
+            if change:
+                seat.connection.deliver(Message("change", change, change["cursor"]))
+            channel.enter(seat, [board_room(seat.scope, seat.view)])
+            return Joined(str(board.cursor), int(change is not None), reset)

@@ -1,0 +1,331 @@
+"""The Socket.IO events of docs/protocol.md: authenticate, join, leave, ping, and what answers them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import request
+from flask_socketio import SocketIO
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from ..clock import iso, now
+from ..database import new_id
+from ..models import access
+from ..models.access import NOBODY, Proof, Role, may, role_in
+from ..models.errors import NotFound, Refusal
+from ..models.scope import Scope
+from ..schemas.live import Authenticate, Join, Leave, Payload, Ping
+from . import entry, transport
+from .audience import Seat
+from .channel import Channel
+from .entry import Joined
+from .hub import Hub
+from .message import Cursor, Message
+from .views import DATA
+
+log = logging.getLogger(__name__)
+
+RATE_SECONDS = 10
+PATIENCE = 100  # refused events until a connection is ended
+DRAIN_SECONDS = 30.0
+DRAINED = 200  # queued packets below which a replay goes on
+
+
+class SocketConnection:
+    """One Socket.IO client: what it brought, what it proved, and its seats."""
+
+    def __init__(self, socketio: SocketIO, sid: str, secret: str | None) -> None:
+        self.id = new_id()  # never the session id, which is a bearer secret
+        self.proof: Proof | None = None  # None: what it brought is not proved yet
+        self.secret = secret
+        self.seats: list[Seat] = []
+        self.refused = 0
+        self._socketio = socketio
+        self._sid = sid
+
+    @property
+    def transport(self) -> str:
+        return transport.name_of(self._socketio, self._sid)
+
+    def deliver(self, message: Message) -> None:
+        transport.send(self._socketio, self._sid, message.packet)
+
+    def wait_until_drained(self) -> None:
+        """Let a slow client take in what was replayed; one that does not move is cut by the transport."""
+        deadline = time.monotonic() + DRAIN_SECONDS
+        while transport.backlog(self._socketio, self._sid) > DRAINED and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def end(self, reason: str) -> None:
+        self.deliver(Message("error", {"message": reason}))
+        transport.disconnect(self._socketio, self._sid)
+
+
+class Sockets:
+    """Registers the events and keeps the clients of this process."""
+
+    def __init__(self, socketio: SocketIO, hub: Hub, rate: int) -> None:
+        self._socketio = socketio
+        self._hub = hub
+        self._clients: dict[str, SocketConnection] = {}
+        self._rate = RateLimitItemPerSecond(rate, RATE_SECONDS)
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        socketio.on("connect")(self._connect)
+        socketio.on("disconnect")(self._disconnect)
+        events: dict[str, tuple[type[Payload], Callable[..., Any], str]] = {
+            "authenticate": (Authenticate, self._authenticate, "authentication-error"),
+            "join-organization": (Join, self._join, "error"),
+            "leave-organization": (Leave, self._leave, "error"),
+            "ping": (Ping, self._ping, "error"),
+        }
+        for name, (schema, handler, failure) in events.items():
+            socketio.on(name)(self._handler(schema, handler, failure))
+        socketio.on("*")(self._unknown)
+
+    # --- coming and going: no I/O, so that no session is left behind ---------------------------------
+
+    def _connect(self, auth: Any = None) -> None:
+        secret = auth.get("token") if isinstance(auth, dict) else None
+        secret = secret[:200] if isinstance(secret, str) and secret else None
+        connection = SocketConnection(self._socketio, request.sid, secret)  # type: ignore[attr-defined]
+        self._clients[request.sid] = connection  # type: ignore[attr-defined]
+        self._hub.on_first_use()
+        self._hub.loners.add(connection)
+
+    def _disconnect(self, *_reason: Any) -> None:
+        connection = self._clients.pop(request.sid, None)  # type: ignore[attr-defined]
+        if connection is None:
+            return
+        self._hub.loners.discard(connection)
+        for seat in list(connection.seats):
+            self._drop(connection, seat)
+
+    # --- every event -------------------------------------------------------------------------------
+
+    def _handler(
+        self, schema: type[Payload], handler: Callable[..., Message], failure: str
+    ) -> Callable[..., dict[str, Any] | None]:
+        """Rate, shape, then the handler; its answer is emitted and acknowledged."""
+
+        def handle(*data: Any) -> dict[str, Any] | None:
+            connection = self._clients.get(request.sid)  # type: ignore[attr-defined]
+            if connection is None:
+                return None
+            try:
+                self._hold_to_rate(connection)
+                answer = handler(connection, schema.model_validate(data[0] if data else {}))
+            except Refusal as refusal:
+                answer = _failure(failure, refusal.message)
+            except ValidationError as error:
+                answer = _failure(failure, _words(error))
+            except Exception:
+                log.exception("A Socket.IO handler failed")
+                answer = _failure(failure, "Something failed on our side. Please try again.")
+            connection.deliver(answer)
+            return answer.payload
+
+        return handle
+
+    def _unknown(self, event: str, *_data: Any) -> dict[str, Any] | None:
+        return self._handler(
+            Ping, lambda connection, _: _failure("error", "There is no such event."), "error"
+        )()
+
+    def _hold_to_rate(self, connection: SocketConnection) -> None:
+        if self._limiter.hit(self._rate, connection.id):
+            return
+        connection.refused += 1
+        if connection.refused > PATIENCE:
+            connection.end("Too many messages. Connect again, and send fewer.")
+        raise Refusal(f"Too many messages: at most {self._rate.amount} in {RATE_SECONDS} seconds.")
+
+    # --- the four events ---------------------------------------------------------------------------
+
+    def _authenticate(self, connection: SocketConnection, claim: Authenticate) -> Message:
+        role, joined = self._enter(connection, claim, claim.token or connection.secret, claim)
+        return Message(
+            "authenticated",
+            {
+                "success": True,
+                "clientId": connection.id,
+                "organizationId": claim.organization_id,
+                "tenantId": claim.tenant_id,
+                "role": role.value,
+                **_joined(joined),
+            },
+        )
+
+    def _join(self, connection: SocketConnection, wish: Join) -> Message:
+        _, joined = self._enter(connection, wish, connection.secret, None)
+        return Message(
+            "joined-organization",
+            {"organizationId": wish.organization_id, "tenantId": wish.tenant_id, **_joined(joined)},
+        )
+
+    def _leave(self, connection: SocketConnection, wish: Leave) -> Message:
+        seats = [seat for seat in connection.seats if seat.scope.organization_id == wish.organization_id]
+        if wish.tenant_id:
+            seats = [seat for seat in seats if seat.scope.tenant_id == wish.tenant_id]
+        if not seats:
+            raise NotFound("You are not in this organization.")
+        for seat in seats:
+            self._leave_seat(connection, seat, only_tenant=bool(wish.tenant_id))
+        return Message("left-organization", {"organizationId": wish.organization_id, "timestamp": iso(now())})
+
+    def _ping(self, connection: SocketConnection, _wish: Ping) -> Message:
+        return Message("pong", {"timestamp": iso(now())})
+
+    # --- entering and leaving ----------------------------------------------------------------------
+
+    def _enter(
+        self, connection: SocketConnection, wish: Join, secret: str | None, claim: Authenticate | None
+    ) -> tuple[Role, Joined]:
+        """Register, prove, replay, enter: in this order, so that nothing is missed and nothing leaks."""
+        channel = self._hub.channel(wish.organization_id)
+        scope = Scope(wish.organization_id, wish.tenant_id, whole=wish.scope == "all")
+        if scope.whole and scope.tenant_id:
+            raise Refusal("Ask for the whole organization, or for one tenant.")
+        seat = Seat(connection, scope, wish.view)
+        channel.register(seat)
+        try:
+            role = entry.prove(
+                channel, seat, lambda session: _prove(session, connection, secret, scope, claim)
+            )
+            if claim or connection.proof is None:
+                connection.proof = seat.proof
+            joined = self._take_seat(connection, channel, seat, wish.cursor)
+        except BaseException:
+            channel.leave(seat)
+            raise
+        return role, joined
+
+    def _take_seat(
+        self, connection: SocketConnection, channel: Channel, seat: Seat, cursor: str | None
+    ) -> Joined:
+        others = list(connection.seats)
+        connection.seats.append(seat)
+        self._hub.loners.discard(connection)
+        try:
+            if seat.view == DATA:
+                return self._take_data_seat(connection, channel, seat, entry.wanted(cursor), others)
+            joined = entry.enter_board(channel, seat, Cursor.parse(cursor))
+            for other in others:
+                if other.view != DATA:  # a connection has one HTML room
+                    self._drop(connection, other)
+            return joined
+        except BaseException:
+            self._drop(connection, seat)
+            raise
+
+    def _take_data_seat(
+        self,
+        connection: SocketConnection,
+        channel: Channel,
+        seat: Seat,
+        cursor: Cursor | None,
+        others: list[Seat],
+    ) -> Joined:
+        mine = [o for o in others if o.view == DATA and o.scope.organization_id == channel.organization_id]
+        inside = {room for other in mine for room in other.rooms}
+        everything = Scope(channel.organization_id, whole=True)
+        wanted = entry.data_rooms(seat.scope)
+        if everything.room in inside:
+            wanted &= inside  # the whole organization has everything already: enter nothing twice
+        joined = entry.enter_data(channel, seat, wanted - inside, cursor)
+        if seat.scope.whole:
+            for other in mine:
+                if everything.room not in other.rooms:
+                    self._drop(connection, other)
+        return joined
+
+    def _leave_seat(self, connection: SocketConnection, seat: Seat, *, only_tenant: bool) -> None:
+        """Leaving a tenant keeps the organization's room that came with it."""
+        organization = Scope(seat.scope.organization_id).room
+        if only_tenant and seat.view == DATA and organization in seat.rooms:
+            channel = self._hub.channels.get(seat.scope.organization_id)
+            if channel:
+                channel.leave(seat, [seat.scope.room])
+            seat.scope = Scope(seat.scope.organization_id)
+            return
+        self._drop(connection, seat)
+
+    def _drop(self, connection: SocketConnection, seat: Seat) -> None:
+        if seat in connection.seats:
+            connection.seats.remove(seat)
+        channel = self._hub.channels.get(seat.scope.organization_id)
+        if channel:
+            channel.leave(seat)
+        if not connection.seats and connection in self._clients.values():
+            self._hub.loners.add(connection)
+
+
+# --- proof and claims ------------------------------------------------------------------------------
+
+
+def _prove(
+    session: Session,
+    connection: SocketConnection,
+    secret: str | None,
+    scope: Scope,
+    claim: Authenticate | None,
+) -> tuple[Proof, Role | None]:
+    """What the client proved, held against what it claims. Refusal when the two do not fit."""
+    proof = connection.proof if claim is None and connection.proof else _proof_of(session, secret)
+    role = role_in(session, proof, scope)
+    if role is None or (scope.whole and not may(role, "scope.all")):
+        return proof, None
+    if claim is None:
+        return proof, role
+    if claim.user_id and claim.user_id != proof.user_id:
+        raise Refusal("The token belongs to another user than the one you claim to be.")
+    if claim.user_role is None:
+        return proof, role
+    cap = _role(claim.user_role)
+    if proof.token_id is None or cap is None or cap.rank > role.rank:
+        raise Refusal("You claim a role that you do not have here.")
+    return Proof(proof.token_id, proof.user_id, proof.expires_at, cap), cap
+
+
+def _proof_of(session: Session, secret: str | None) -> Proof:
+    if secret is None:
+        return NOBODY
+    proof = access.prove(session, secret)
+    if proof is None or proof.token_id is None:
+        raise Refusal("This token is unknown, expired or revoked.")
+    access.note_use(proof.token_id)
+    return proof
+
+
+def _role(name: str) -> Role | None:
+    return Role(name) if name in list(Role) and name != Role.VISITOR else None
+
+
+# --- answers ---------------------------------------------------------------------------------------
+
+
+def _joined(joined: Joined) -> dict[str, Any]:
+    return {
+        "cursor": joined.cursor,
+        "replayed": joined.replayed,
+        "reset": joined.reset,
+        "timestamp": iso(now()),
+    }
+
+
+def _failure(name: str, words: str) -> Message:
+    if name == "error":
+        return Message("error", {"message": words})
+    return Message(name, {"error": words, "timestamp": iso(now())})
+
+
+def _words(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(step) for step in first["loc"]) or "data"
+    return f"{place}: {first['msg']}."

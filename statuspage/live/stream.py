@@ -1,0 +1,158 @@
+"""The SSE and polling answers: the same boards and feeds over plain HTTP."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ..database import new_id
+from ..models.access import Proof, role_in
+from ..models.errors import NotFound
+from ..models.scope import Scope
+from . import entry
+from .audience import Seat
+from .channel import UNKNOWN, Channel
+from .message import Cursor, Message
+from .views import DATA
+
+MAX_WAIT = 25.0  # seconds that a poll may be held
+MAX_QUEUED = 1000  # messages that a stream may be behind before it is cut
+END = None
+
+
+class Stream:
+    """One SSE answer (WHATWG HTML, server-sent events). Iterate it; close() it when the client is gone."""
+
+    transport = "sse"
+
+    def __init__(self, channel: Channel, scope: Scope, view: str, proof: Proof, cursor: str | None) -> None:
+        """Take a seat at once. NotFound when there is no such view, or no right to it."""
+        self.id = new_id()
+        self._channel = channel
+        self._cursor = cursor
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._seat = _take_seat(channel, Seat(self, scope, view), proof)
+        self._queue.put(b"retry: %d\n\n" % random.randint(1000, 5000))
+        self.deliver(channel.head_for(self._seat))
+        if view != DATA:
+            try:
+                entry.enter_board(channel, self._seat, Cursor.parse(cursor))
+            except BaseException:
+                self.close()
+                raise
+
+    def deliver(self, message: Message) -> None:
+        self._queue.put(message.sse if self._queue.qsize() < MAX_QUEUED else END)
+
+    def wait_until_drained(self) -> None:
+        """What was missed is yielded page by page, at the client's pace: see _replay()."""
+
+    def end(self, reason: str) -> None:
+        self._queue.put(END)
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._seat.view == DATA:
+            yield from self._replay()
+        while (chunk := self._queue.get()) is not END:
+            yield chunk
+
+    def _replay(self) -> Iterator[bytes]:
+        """The lines after the cursor, a page at a time, then the seat among those who listen."""
+        cursor = entry.wanted(self._cursor)
+        while cursor and not self._channel.remembers(cursor):
+            while not self._queue.empty():
+                yield self._queue.get() or b""
+            page = entry.past(self._channel, self._seat.scope, cursor)
+            yield b"".join(line.message_for(self._room(line)).sse for line in page.lines)
+            if page.reset:
+                break
+            cursor = page.cursor
+        try:
+            entry.enter_data(self._channel, self._seat, entry.data_rooms(self._seat.scope), cursor)
+        except NotFound:
+            self.end("")
+
+    def _room(self, line: Any) -> str:
+        return self._seat.scope.room if self._seat.scope.whole else line.room
+
+    def close(self) -> None:
+        self._channel.leave(self._seat)
+
+
+class Poll:
+    """One held answer: it wakes when its room hears something, or its right ends."""
+
+    transport = "poll"
+
+    def __init__(self, channel: Channel, scope: Scope, view: str, proof: Proof) -> None:
+        """Take a seat at once. NotFound when there is no such view, or no right to it."""
+        self.id = new_id()
+        self._channel = channel
+        self._news = threading.Event()
+        self._seat = _take_seat(channel, Seat(self, scope, view), proof)
+
+    def deliver(self, message: Message) -> None:
+        """Wake for what takes the client further; a `head` or a derived status does not."""
+        if message.cursor or message.name == "reset":
+            self._news.set()
+
+    def wait_until_drained(self) -> None:
+        """A poll queues nothing."""
+
+    def end(self, reason: str) -> None:
+        self._news.set()
+
+    def answer(self, cursor: str | None, wait: float) -> dict[str, Any] | None:
+        """What changed after the cursor, as soon as there is something; None after `wait` seconds without."""
+        try:
+            found = self._look(cursor)
+            if found is None and wait > 0:
+                self._listen(cursor)
+                self._news.wait(min(wait, MAX_WAIT))
+                found = self._look(cursor)
+            return found
+        finally:
+            self._channel.leave(self._seat)
+
+    def _look(self, cursor: str | None) -> dict[str, Any] | None:
+        if self._seat.ended or self._channel.gone:
+            raise NotFound(UNKNOWN)
+        if self._seat.view == DATA:
+            return self._lines(cursor)
+        return self._channel.board(self._seat.scope, self._seat.view).change(Cursor.parse(cursor))
+
+    def _listen(self, cursor: str | None) -> None:
+        """Enter the room from this position: what came since the look wakes at once."""
+        if self._seat.view == DATA:
+            rooms = entry.data_rooms(self._seat.scope)
+            entry.enter_data(self._channel, self._seat, rooms, entry.wanted(cursor))
+        else:
+            entry.enter_board(self._channel, self._seat, Cursor.parse(cursor))
+
+    def _lines(self, text: str | None) -> dict[str, Any] | None:
+        cursor, scope = entry.wanted(text), self._seat.scope
+        self._channel.advance()
+        if cursor is None:
+            return {"events": [], "cursor": self._channel.state.cursor(scope), "reset": False}
+        page = entry.past(self._channel, scope, cursor)
+        if not page.lines and not page.reset:
+            return None
+        events = [
+            {"event": line.name, **line.message_for(scope.room if scope.whole else line.room).payload}
+            for line in page.lines
+        ]
+        return {"events": events, "cursor": str(page.cursor), "reset": page.reset}
+
+
+def _take_seat(channel: Channel, seat: Seat, proof: Proof) -> Seat:
+    """Register, then prove: a change of access in between is met by one of the two."""
+    channel.register(seat)
+    try:
+        entry.prove(channel, seat, lambda session: (proof, role_in(session, proof, seat.scope)))
+    except BaseException:
+        channel.leave(seat)
+        raise
+    return seat

@@ -1,0 +1,43 @@
+"""The four client events of Socket.IO. Unknown fields are refused."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+View = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9/-]+$")]
+CursorText = Annotated[str, Field(max_length=64)]
+
+
+class Payload(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel)
+
+
+class Join(Payload):
+    """`join-organization`: replay what is after `cursor`, then enter the rooms of the scope."""
+
+    organization_id: Id
+    tenant_id: Id | None = None
+    cursor: CursorText | None = None
+    view: View = "data"
+    scope: Literal["all"] | None = None
+
+
+class Authenticate(Join):
+    """`authenticate`: what a client claims is compared with what its token proves."""
+
+    user_id: Id | None = None
+    user_role: Annotated[str, Field(max_length=20)] | None = None
+    token: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
+class Leave(Payload):
+    """`leave-organization`: leaving an organization leaves its tenants."""
+
+    organization_id: Id
+    tenant_id: Id | None = None
+
+
+class Ping(Payload):
+    """`ping`: a health check without data."""
