@@ -1,0 +1,109 @@
+"""Stylesheet and scripts: content-hashed URLs, integrity, and the build that a page was made by."""
+
+import base64
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from markupsafe import Markup
+
+from ..config import ROOT
+from ..models.errors import NotFound
+
+STATIC = ROOT / "static"
+TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png"}
+MODULES = ("live", "page")
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Bytes under a name that changes with them."""
+
+    file: str
+    content: bytes
+    content_type: str
+
+    @property
+    def url(self) -> str:
+        return f"/static/{self.file}"
+
+    @property
+    def integrity(self) -> str:
+        return "sha384-" + base64.b64encode(hashlib.sha384(self.content).digest()).decode()
+
+
+class Assets:
+    """Everything under static/, read once at the start."""
+
+    def __init__(self) -> None:
+        self.stylesheet = _asset("style", ".css", _joined_css())
+        self.modules = {name: _asset(name, ".js", (STATIC / f"{name}.js").read_bytes()) for name in MODULES}
+        vendor = json.loads((STATIC / "vendor/manifest.json").read_text())
+        for name, entry in vendor.items():
+            content = (STATIC / "vendor" / entry["file"]).read_bytes()
+            self.modules[name] = Asset(entry["file"], content, TYPES[".js"])
+        self.by_file = {asset.file: asset for asset in (self.stylesheet, *self.modules.values())}
+        self.packed = {file: gzip.compress(asset.content, 9) for file, asset in self.by_file.items()}
+
+    @property
+    def import_map(self) -> str:
+        """The one inline script: where modules are, what their bytes must be (WHATWG HTML, import maps)."""
+        imports = {name: asset.url for name, asset in sorted(self.modules.items())}
+        integrity = {asset.url: asset.integrity for asset in self.modules.values()}
+        return json.dumps({"imports": imports, "integrity": integrity}, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def import_map_hash(self) -> str:
+        """Its source expression for the Content-Security-Policy."""
+        return "'sha256-" + base64.b64encode(hashlib.sha256(self.import_map.encode()).digest()).decode() + "'"
+
+    @property
+    def digest(self) -> str:
+        return _hash("".join(sorted(self.by_file)).encode())[:8]
+
+
+def register(app: Flask) -> str:
+    """Serve the assets and make them known to templates. Returns the build: `ASSETS.REST`."""
+    assets = app.extensions["assets"] = Assets()
+    build = f"{assets.digest}.{_code_digest()}"
+    app.add_url_rule("/static/<path:file>", "static", _serve)
+    app.jinja_env.globals.update(assets=assets, import_map=Markup(assets.import_map), build=build)
+    return build
+
+
+def _serve(file: str) -> Response:
+    assets: Assets = current_app.extensions["assets"]
+    asset = assets.by_file.get(file)
+    if asset is None:
+        raise NotFound("There is no such file. Reload the page that asked for it.")
+    headers: dict[str, Any] = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    if "gzip" in request.accept_encodings:
+        return Response(
+            assets.packed[file],
+            headers={**headers, "Content-Encoding": "gzip"},
+            content_type=asset.content_type,
+        )
+    return Response(asset.content, headers=headers, content_type=asset.content_type)
+
+
+def _asset(name: str, suffix: str, content: bytes) -> Asset:
+    return Asset(f"{name}-{_hash(content)[:12]}{suffix}", content, TYPES[suffix])
+
+
+def _joined_css() -> bytes:
+    """One request for all style sheets; `@layer` in each puts them in order."""
+    return b"\n".join(path.read_bytes() for path in sorted((STATIC / "css").glob("*.css")))
+
+
+def _code_digest() -> str:
+    """What else decides how a page looks: code and templates."""
+    paths = sorted([*ROOT.glob("statuspage/**/*.py"), *ROOT.glob("templates/**/*.html")])
+    return _hash(b"".join(_hash(path.read_bytes()).encode() for path in paths))[:8]
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,56 @@
+"""Who is asking: the bearer token of a request, and what it may do in a scope."""
+
+from flask import g, request
+
+from ..database import db
+from ..models.access import NOBODY, Proof, Role, may, note_use, prove, role_in
+from ..models.errors import NotAllowed, NotFound
+from ..models.scope import Scope
+
+
+class Unauthenticated(Exception):
+    """A token is needed, or the one that was given is no good. Answered 401 (RFC 6750)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def current_proof() -> Proof:
+    """What the request proves; a visitor without an Authorization header. Unauthenticated for a bad token."""
+    if "proof" not in g:
+        g.proof = _read_proof()
+    return g.proof
+
+
+def _read_proof() -> Proof:
+    header = request.headers.get("Authorization")
+    if not header:
+        return NOBODY
+    scheme, _, secret = header.partition(" ")
+    proof = prove(db.session(), secret.strip()) if scheme.lower() == "bearer" else None
+    if proof is None:
+        raise Unauthenticated(
+            "This token is unknown, expired or revoked. Send `Authorization: Bearer TOKEN`."
+        )
+    if proof.token_id:
+        note_use(proof.token_id)
+    return proof
+
+
+def role_for(scope: Scope) -> Role:
+    """The asker's role in the scope. NotFound where even reading is refused: the two are one answer."""
+    role = role_in(db.session(), current_proof(), scope)
+    if role is None:
+        raise NotFound("There is nothing here, or it is not for you.")
+    return role
+
+
+def require(scope: Scope, verb: str) -> Role:
+    """The asker's role, if it may do this there; else NotFound, Unauthenticated or NotAllowed."""
+    role = role_for(scope)
+    if may(role, verb):
+        return role
+    if current_proof() is NOBODY:
+        raise Unauthenticated("This needs a token. Send `Authorization: Bearer TOKEN`.")
+    raise NotAllowed(f"Your role here is {role.value}; it may not do this ({verb}).")

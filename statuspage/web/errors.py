@@ -1,0 +1,102 @@
+"""One table: refusal -> HTTP status -> a page, or problem+json (RFC 9457) for programs."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, json, render_template, request
+from pydantic import ValidationError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
+from werkzeug.exceptions import HTTPException
+
+from ..database import Busy, Gone
+from ..models.errors import Conflict, Invalid, NotAllowed, NotFound
+from .auth import Unauthenticated
+
+log = logging.getLogger(__name__)
+
+GONE = "It was deleted in the meantime."
+STATUS: dict[type[Exception], int] = {
+    Invalid: 422,
+    ValidationError: 422,
+    Conflict: 409,
+    IntegrityError: 409,
+    NotAllowed: 403,
+    Unauthenticated: 401,
+    NotFound: 404,
+    Gone: 404,
+    ObjectDeletedError: 404,
+    StaleDataError: 404,
+    Busy: 503,
+}
+WORDS: dict[type[Exception], str] = {
+    IntegrityError: "Somebody else changed this at the same moment. Nothing was changed; please look again.",
+    Gone: GONE,
+    ObjectDeletedError: GONE,
+    StaleDataError: GONE,
+    Busy: "Too many changes at once. Nothing was changed; please try again.",
+    ValidationError: "The request does not have the right shape. See `errors` for each field.",
+}
+
+
+def register(app: Flask) -> None:
+    for kind in STATUS:
+        app.register_error_handler(kind, _refused)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _refused(error: Exception) -> Response:
+    kind = next(kind for kind in STATUS if isinstance(error, kind))
+    detail = WORDS.get(kind) or getattr(error, "message", str(error))
+    response = answer(STATUS[kind], detail, errors_of(error))
+    if kind is Unauthenticated:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if kind is Busy:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def errors_of(error: Exception) -> list[dict[str, str]]:
+    """Each wrong field: a JSON pointer (RFC 6901) and a sentence."""
+    if isinstance(error, ValidationError):
+        return [
+            {"pointer": _pointer(item["loc"]), "detail": _sentence(item["msg"])} for item in error.errors()
+        ]
+    field = getattr(error, "field", None)
+    return [{"pointer": _pointer((field,)), "detail": str(error)}] if field else []
+
+
+def _pointer(path: tuple[Any, ...]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def _sentence(words: str) -> str:
+    words = words.removeprefix("Value error, ")
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
+
+
+def _http(error: HTTPException) -> Response:
+    response = answer(error.code or 500, error.description or "")
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("Unexpected error at %s %s", request.method, request.path)
+    return answer(500, "Something failed on our side. Nothing was half-done; please try again.")
+
+
+def answer(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
+    """The refusal as a page for browsers, as problem+json for everybody else."""
+    title = HTTPStatus(status).phrase
+    if request.path.startswith("/api/") or not request.accept_mimetypes.accept_html:
+        problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+        if errors:
+            problem["errors"] = errors
+        return Response(json.dumps(problem), status, content_type="application/problem+json")
+    page = render_template("errors/error.html", status=status, title=title, detail=detail)
+    return Response(page, status, content_type="text/html; charset=utf-8")

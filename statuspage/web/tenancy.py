@@ -1,0 +1,44 @@
+"""From a path to a scope: slug or id of an organization and a tenant. All else is loaded through it."""
+
+from typing import Any
+
+from ..database import db
+from ..models.errors import NotFound
+from ..models.name import Name
+from ..models.organization import Organization, Tenant
+from ..models.scope import Scope
+from .auth import require
+
+NOTHING = "There is nothing here, or it is not for you."
+
+
+def scope_of_path(org: str, tenant: str | None = None, *, whole: bool = False) -> Scope:
+    """The scope behind `/{org}[/{tenant}]`, if the asker may read it; else NotFound."""
+    organization_id = _owner("", org)
+    scope = Scope(organization_id, _owner(organization_id, tenant) if tenant else None, whole=whole)
+    require(scope, "scope.all" if whole else "page.read")
+    return scope
+
+
+def _owner(parent: str, segment: str) -> str:
+    name = db.session.get(Name, (parent, segment)) if "\x00" not in segment else None
+    if name is None:
+        raise NotFound(NOTHING)
+    return name.owner_id
+
+
+def load(model: Any, id: str, verb: str) -> Any:
+    """A row by id, if the asker may do this in its scope. Unknown and foreign are both NotFound."""
+    row = db.session.get(model, id) if "\x00" not in id else None
+    if row is None:
+        raise NotFound(NOTHING)
+    require(Scope(row.organization_id, row.tenant_id), verb)
+    return row
+
+
+def load_scope(organization_id: str, tenant_id: str | None, verb: str) -> tuple[Organization, Tenant | None]:
+    """The organization and tenant that a request body or query names by id."""
+    require(Scope(organization_id, tenant_id), verb)
+    organization = db.session.get(Organization, organization_id)
+    assert organization is not None  # require() found it
+    return organization, db.session.get(Tenant, tenant_id) if tenant_id else None
