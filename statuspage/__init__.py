@@ -1,0 +1,30 @@
+"""A status page that is current within a second. create_app() is the only wiring."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from . import cli, config, database, live, web
+from .database import db
+from .web import assets
+
+
+def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
+    """The application, from settings as config.read() gives them (default: from the environment)."""
+    app = Flask(__name__, template_folder="../templates", static_folder=None)
+    app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
+    app.config.from_mapping(config.to_flask(settings or config.read()))
+    logging.getLogger("statuspage").setLevel(app.config["LOG_LEVEL"])
+
+    db.init_app(app)
+    Migrate(app, db, directory=str(config.ROOT / "migrations"), compare_type=True)
+    with app.app_context():
+        database.prepare(db.engine)
+
+    live.create(app, build=assets.register(app))
+    web.register(app)
+    cli.register(app)
+    return app
