@@ -60,6 +60,7 @@ def _page(state: State, scope: Scope) -> Drawing:
         title=f"{headline} · {state.title(scope)}",
         headline=headline,
         parts=(
+            _name(state, scope),
             _part("banner", "public/_banner.html", status=state.status(scope), headline=headline),
             _list(
                 "incidents",
@@ -82,8 +83,16 @@ def _incident(state: State, scope: Scope, id: str) -> Drawing | None:
     return Drawing(
         title=f"{incident.title} · {state.title(scope)}",
         headline=f"{incident.title}: {incident.status.word}",
-        parts=(_part("incident", "incidents/_incident.html", incident=incident, path=state.path(scope)),),
+        parts=(
+            _name(state, scope),
+            _part("incident", "incidents/_incident.html", incident=incident, path=state.path(scope)),
+        ),
     )
+
+
+def _name(state: State, scope: Scope) -> Part:
+    """Whose page it is: the part that stands in the header, above all the others."""
+    return _part("name", "public/_name.html", title=state.title(scope), path=state.path(scope))
 
 
 def _groups(state: State, scope: Scope) -> list[Part]:
