@@ -3,7 +3,9 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextvars import Context
 from pathlib import Path
+from typing import Any
 
 import flask_migrate
 import psycopg
@@ -24,6 +26,13 @@ POSTGRES = "STATUSPAGE_TEST_POSTGRES"  # the cluster's folder, shared by all wor
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[POSTGRES] = tempfile.mkdtemp(prefix="statuspage-postgres-")
+
+
+class Visitor(FlaskClient):
+    """Each request has an application context of its own, as on a server: the test's session and `g` stay out."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        return Context().run(super().open, *args, **kwargs)
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +77,7 @@ def settings_for(tmp_path_factory: pytest.TempPathFactory):
 def migrated_app(request: pytest.FixtureRequest, make_database, settings_for) -> Iterator[Flask]:
     """One application per database and worker; use `app`."""
     app = create_app(settings_for(make_database(request.param, "suite")))
+    app.test_client_class = Visitor
     app.extensions["live"].hub.on_first_use = lambda: None  # tests bring channels forward themselves
     with app.app_context():
         flask_migrate.upgrade()

@@ -55,6 +55,7 @@ LEAST_ROLE = {
     "broadcast.send": Role.ADMIN,  #                         x      x       x
     "connection.list": Role.ADMIN,  #                        x      x       x
     "broadcast.everywhere": Role.OPERATOR,  #                               x
+    "connection.everywhere": Role.OPERATOR,  #                              x
 }
 
 
@@ -254,6 +255,15 @@ def role_in(session: Session, proof: Proof, scope: Scope) -> Role | None:
     if role and proof.cap and proof.cap.rank < role.rank:
         role = proof.cap if proof.cap is not Role.VISITOR or role is Role.VISITOR else None
     return role
+
+
+def role_everywhere(session: Session, proof: Proof) -> Role | None:
+    """The role that a proof gives in every organization of the install; None unless it is an operator's."""
+    token = session.get(ApiToken, proof.token_id) if proof.token_id else None
+    user = session.get(User, token.user_id) if token else None
+    if token is None or user is None or not token.usable or token.organization_id or not user.operator:
+        return None
+    return min((Role(token.role), proof.cap or Role.OPERATOR), key=lambda role: role.rank)
 
 
 def _proved_role(session: Session, proof: Proof, scope: Scope) -> Role | None:

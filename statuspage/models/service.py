@@ -49,19 +49,22 @@ class ServiceGroup(db.Model):
         return group
 
     def update(self, **changes: Any) -> None:
-        """Change name or position."""
-        for field, value in changes.items():
-            setattr(self, field, value)
-        db.session.flush()
-        self.organization.record("group", "updated", self.id, tenant=self.tenant)
+        """Change name or position. Nothing is recorded when nothing differs."""
+        changed = {field for field, value in changes.items() if getattr(self, field) != value}
+        for field in changed:
+            setattr(self, field, changes[field])
+        if changed:
+            db.session.flush()
+            self.organization.record("group", "updated", self.id, tenant=self.tenant)
 
     def remove(self) -> None:
         """Delete the group; its services stay, under no heading."""
-        for service in self.services:
+        organization, tenant = self.organization, self.tenant
+        for service in list(self.services):  # each leaves the list as it goes
             service.update(group=None)
         db.session.delete(self)
         db.session.flush()
-        self.organization.record("group", "deleted", self.id, tenant=self.tenant)
+        organization.record("group", "deleted", self.id, tenant=tenant)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -125,8 +128,8 @@ class Service(db.Model):
             status=own_status.value,
             position=position if position is not None else next_position(cls, organization, tenant),
         )
-        service.organization, service.tenant = organization, tenant
-        service._put_in(group)
+        service._check(group)
+        service.organization, service.tenant, service.group = organization, tenant, group
         db.session.add(service)
         db.session.flush()
         service._record("created")
@@ -137,14 +140,11 @@ class Service(db.Model):
 
         Nothing is recorded when nothing differs. A new name or description blanks the older lines.
         """
-        if "group" in changes:
-            group = changes.pop("group")
-            changes["group_id"] = group.id if group else None
-            self._put_in(group)
+        self._check(changes.get("group"))
         changed = {field for field, value in changes.items() if getattr(self, field) != value}
         for field in changed:
             setattr(self, field, changes[field])
-        if not changed and not db.session.is_modified(self):
+        if not changed:
             return
         db.session.flush()
         if changed & {"name", "description"}:
@@ -152,10 +152,9 @@ class Service(db.Model):
         if not settle(self.organization, self.tenant) or changed - {"own_status"}:
             self._record("updated")
 
-    def _put_in(self, group: ServiceGroup | None) -> None:
+    def _check(self, group: ServiceGroup | None) -> None:
         if group and (group.organization_id, group.tenant_id) != (self.organization_id, self.tenant_id):
             raise Invalid("This group belongs to another page.", "groupId")
-        self.group = group
 
     def remove(self) -> None:
         """Delete the service. Open incidents keep running without it."""

@@ -3,7 +3,7 @@
 from flask import g, request
 
 from ..database import db
-from ..models.access import NOBODY, Proof, Role, may, note_use, prove, role_in
+from ..models.access import NOBODY, Proof, Role, may, note_use, prove, role_everywhere, role_in
 from ..models.errors import NotAllowed, NotFound
 from ..models.scope import Scope
 
@@ -51,6 +51,21 @@ def require(scope: Scope, verb: str) -> Role:
     role = role_for(scope)
     if may(role, verb):
         return role
+    raise _refusal(f"Your role here is {role.value}; it may not do this ({verb}).")
+
+
+def may_everywhere(verb: str) -> bool:
+    """Whether the asker may do this in every organization of the install."""
+    return may(role_everywhere(db.session(), current_proof()), verb)
+
+
+def require_everywhere(verb: str) -> None:
+    """Unauthenticated or NotAllowed, unless the asker may do this in every organization."""
+    if not may_everywhere(verb):
+        raise _refusal(f"This is for instance operators ({verb}).")
+
+
+def _refusal(words: str) -> Exception:
     if current_proof() is NOBODY:
-        raise Unauthenticated("This needs a token. Send `Authorization: Bearer TOKEN`.")
-    raise NotAllowed(f"Your role here is {role.value}; it may not do this ({verb}).")
+        return Unauthenticated("This needs a token. Send `Authorization: Bearer TOKEN`.")
+    return NotAllowed(words)

@@ -69,7 +69,8 @@ def errors_of(error: Exception) -> list[dict[str, str]]:
 
 
 def _pointer(path: tuple[Any, ...]) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    steps = (str(step) for step in path if step != "[key]")  # Pydantic's mark for the key, not its value
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def _sentence(words: str) -> str:

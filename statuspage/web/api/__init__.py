@@ -1,0 +1,10 @@
+"""The JSON API: the same verbs as the forms, for programs. One module per noun."""
+
+from flask import Flask
+
+from . import group, incident, openapi, service, status, websocket  # noqa: F401 (each hangs its routes on `api`)
+from .endpoint import api
+
+
+def register(app: Flask) -> None:
+    app.register_blueprint(api)

@@ -1,0 +1,49 @@
+"""Endpoint: a route together with what it asks, takes and gives. The OpenAPI document is read from these."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint
+from pydantic import BaseModel
+
+api = Blueprint("api", __name__, url_prefix="/api")
+
+Shape = type[BaseModel]
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """`asks` is the shape of the query, `takes` of the body, `gives` of the answer with `status`."""
+
+    methods: tuple[str, ...]
+    path: str
+    view: View
+    asks: Shape | None
+    takes: Shape | None
+    gives: Shape | None
+    status: int
+
+
+ENDPOINTS: list[Endpoint] = []
+
+
+def endpoint(
+    methods: str,
+    path: str,
+    *,
+    asks: Shape | None = None,
+    takes: Shape | None = None,
+    gives: Shape | None = None,
+    status: int = 200,
+) -> Callable[[View], View]:
+    """Route `/api` + path to the view, and declare it. The view's docstring is its description."""
+
+    def declare(view: View) -> View:
+        declared = Endpoint(tuple(methods.split()), path, view, asks, takes, gives, status)
+        api.add_url_rule(path, view_func=view, methods=declared.methods)
+        ENDPOINTS.append(declared)
+        return view
+
+    return declare

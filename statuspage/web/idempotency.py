@@ -1,0 +1,54 @@
+"""Idempotency-Key: a POST that is sent twice, by a retry or a double click, is done once.
+
+draft-ietf-httpapi-idempotency-key-header.
+"""
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from flask import request
+
+from ..database import transaction
+from ..models.errors import Invalid
+from ..models.idempotency import earlier, remember
+from ..models.organization import Organization
+from .auth import current_proof
+
+
+class Done(NamedTuple):
+    """What a POST is answered; `replayed`: it was done before, and this is what it was answered then."""
+
+    body: Any
+    status: int
+    replayed: bool = False
+
+
+def once(verb: Callable[[], Any], *organizations: Organization, status: int = 201) -> Done:
+    """Run the verb in a transaction of these organizations, or find what the same request was answered.
+
+    `verb` returns the body of the answer. A verb that fails leaves nothing, so it may be tried again.
+    """
+    key = _key()
+    with transaction(*organizations):
+        if key is None:
+            return Done(verb(), status)
+        caller, fingerprint = f"token:{current_proof().token_id}", _fingerprint()
+        found = earlier(caller, key, fingerprint)
+        if found:
+            return Done(found.body, found.status, replayed=True)
+        done = Done(verb(), status)
+        remember(caller, key, fingerprint, done.status, done.body)
+    return done
+
+
+def _key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise Invalid("An Idempotency-Key is 1 to 255 visible ASCII characters, for example a UUID.")
+    return key
+
+
+def _fingerprint() -> str:
+    return sha256(request.full_path.encode() + b"\n" + request.get_data()).hexdigest()
