@@ -103,7 +103,8 @@ def transaction(*organizations: Any) -> Iterator[None]:
     if session.info.get("writing"):
         raise RuntimeError("transaction() inside transaction(): the outer one already holds the lock.")
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
-    session.rollback()  # ends the read transaction: what it saw may be old, and the lock comes first
+    session.rollback()  # ends the read transaction: the lock comes first,
+    session.expire_all()  # and what was read before it may be old
     session.info.update(writing=True, recorded=set())
     try:
         with _writing_turn(session):

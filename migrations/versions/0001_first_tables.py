@@ -9,6 +9,19 @@ down_revision = None
 
 def upgrade() -> None:
     op.create_table(
+        "idempotent_request",
+        sa.Column("caller", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("caller", "key", name="pk_idempotent_request"),
+    )
+    with op.batch_alter_table("idempotent_request", schema=None) as batch_op:
+        batch_op.create_index("ix_idempotent_request_created_at", ["created_at"], unique=False)
+
+    op.create_table(
         "name",
         sa.Column("parent", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -291,3 +304,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_name_owner_id")
 
     op.drop_table("name")
+    with op.batch_alter_table("idempotent_request", schema=None) as batch_op:
+        batch_op.drop_index("ix_idempotent_request_created_at")
+
+    op.drop_table("idempotent_request")

@@ -1,0 +1,121 @@
+"""transaction(): the lock comes first, nothing is lost, numbers follow the order of commits."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from sqlalchemy import text
+
+from statuspage.config import ROOT
+from statuspage.database import Gone, committed, db, snapshot, transaction
+from statuspage.models.errors import Invalid
+from statuspage.models.event import Event
+from statuspage.models.organization import Organization
+from statuspage.models.service import Service
+
+
+def numbers(organization: Organization) -> list[int]:
+    rows = db.session.query(Event.seq).filter_by(organization_id=organization.id).order_by(Event.seq)
+    return [seq for (seq,) in rows]
+
+
+def start_writer(app, kind: str, threads: int, edits: int) -> subprocess.Popen:
+    environ = {
+        **os.environ,
+        "DATABASE_URL": app.config["DATABASE_URL"],
+        "SECRET_KEY": "test",
+        "INSTANCE_PATH": app.config["INSTANCE_PATH"],
+    }
+    command = [sys.executable, "-m", "tests.writer", kind, str(threads), str(edits)]
+    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_of_writers_lose_no_update_and_leave_no_gap_at_any_moment(app, cast):
+    before, position = cast.acme.seq, cast.acme_service.position
+    processes = [start_writer(app, kind, 4, 25) for kind in ("gevent", "threads")]
+    gaps = []
+    while any(process.poll() is None for process in processes):
+        with snapshot() as session:
+            count, highest = session.execute(
+                text("SELECT count(*), max(seq) FROM event WHERE organization_id = 'org-456'")
+            ).one()
+        if count != highest:
+            gaps.append((count, highest))
+    done = sum(json.loads(process.communicate()[0])["edits"] for process in processes)
+    db.session.expire_all()
+    assert gaps == []
+    assert [process.returncode for process in processes] == [0, 0]
+    assert done == 200
+    assert cast.acme_service.position == position + done
+    assert numbers(cast.acme) == list(range(1, cast.acme.seq + 1))
+    assert cast.acme.seq >= before + done
+
+
+@pytest.mark.alone
+def test_a_writer_that_waits_for_another_process_does_not_stop_the_other_greenlets(app, cast):
+    with db.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as holder:
+        holder.execute(text("UPDATE organization SET name = name WHERE id = 'org-456'"))
+        process = start_writer(app, "gevent", 2, 3)
+        release = threading.Timer(2.0, holder.rollback)
+        release.start()
+        result = json.loads(process.communicate(timeout=30)[0])
+        release.join()
+    assert result["edits"] == 6
+    assert result["longest_pause"] < 0.5
+
+
+def test_an_error_rolls_everything_back_and_rings_nobody(app, cast):
+    heard: list[str] = []
+    before = cast.acme.seq
+    with committed.connected_to(heard.append), contextlib.suppress(Invalid), transaction(cast.acme):
+        Service.create(cast.acme, None, name="Half")
+        raise Invalid("no")
+    assert heard == []
+    assert cast.acme.seq == before
+    assert db.session.query(Service).filter_by(name="Half").count() == 0
+
+
+def test_a_commit_rings_once_for_each_organization_that_recorded(app, cast):
+    heard: list[str] = []
+    with committed.connected_to(heard.append), transaction(cast.acme, cast.globex):
+        Service.create(cast.acme, None, name="One")
+        Service.create(cast.acme, None, name="Two")
+    assert heard == [cast.acme.id]
+
+
+def test_what_was_loaded_before_the_lock_is_read_again(app, cast):
+    assert cast.acme_service.name == "API"
+    with db.engine.begin() as other:
+        other.execute(text("UPDATE service SET name = 'Newer' WHERE id = :id"), {"id": cast.acme_service.id})
+    with transaction(cast.acme):
+        assert cast.acme_service.name == "Newer"
+
+
+def test_a_deleted_organization_cannot_be_locked(app, cast):
+    with transaction(cast.globex):
+        cast.globex.remove()
+    with pytest.raises(Gone), transaction(cast.globex):
+        pass
+
+
+def test_a_transaction_in_a_transaction_is_refused(app, cast):
+    with transaction(cast.acme), pytest.raises(RuntimeError), transaction(cast.globex):
+        pass
+
+
+def test_recording_outside_a_transaction_is_refused(app, cast):
+    with pytest.raises(RuntimeError):
+        cast.acme.record("settings", "updated", cast.acme.id)
+
+
+def test_a_snapshot_sees_one_moment(app, cast):
+    with snapshot() as session:
+        first = session.scalar(text("SELECT seq FROM organization WHERE id = 'org-456'"))
+        with transaction(cast.acme):
+            Service.create(cast.acme, None, name="Later")
+        assert session.scalar(text("SELECT count(*) FROM service WHERE name = 'Later'")) == 0
+        assert session.scalar(text("SELECT seq FROM organization WHERE id = 'org-456'")) == first
