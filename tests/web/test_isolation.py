@@ -1,0 +1,266 @@
+"""Isolation, generated from the route map: somebody else's ids read nothing, write nothing, hint nothing.
+
+Every rule of the application has a row in ROWS; a new route without one fails here. A row makes the
+request that names `its` things. Whoever has no business there must get, to the letter, the answer
+that a thing gets that never existed.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import select
+
+from statuspage.database import db, transaction
+from statuspage.models.event import Event
+from statuspage.models.incident import Incident
+from statuspage.models.organization import Organization, Tenant
+from statuspage.models.service import Service, ServiceGroup
+from statuspage.models.status import ServiceStatus
+
+SECRET = "Zebra"  # stands in every text of the places that strangers must not see
+
+
+@dataclass(frozen=True)
+class Its:
+    """Ids and slugs of one place: an organization, or a tenant of it, and what is in it."""
+
+    organization: str
+    organization_slug: str
+    tenant: str | None
+    tenant_slug: str | None
+    service: str
+    group: str
+    incident: str
+
+    @property
+    def path(self) -> str:
+        return f"/{self.organization_slug}" + (f"/{self.tenant_slug}" if self.tenant_slug else "")
+
+    @property
+    def body(self) -> dict:
+        place = {"organizationId": self.organization}
+        return {**place, "tenantId": self.tenant} if self.tenant else place
+
+    @property
+    def query(self) -> str:
+        return "&".join(f"{name}={value}" for name, value in self.body.items())
+
+
+NOWHERE = {
+    None: Its("nosuchorg000", "nowhere", None, None, "nosuchsvc000", "nosuchgrp000", "nosuchinc000"),
+    "tenant": Its(
+        "org-456", "acme", "nosuchten000", "nowhere", "nosuchsvc000", "nosuchgrp000", "nosuchinc000"
+    ),
+}
+UPDATE = {"status": "resolved", "message": "x"}
+
+# rule and method -> the request that names its things: (path, JSON body or None)
+ROWS = {
+    ("/<org>", "GET"): lambda its: (its.path, None),
+    ("/<org>/<tenant>", "GET"): lambda its: (its.path, None),
+    ("/<org>/incidents/<id>", "GET"): lambda its: (f"{its.path}/incidents/{its.incident}", None),
+    ("/<org>/<tenant>/incidents/<id>", "GET"): lambda its: (f"/acme/north/incidents/{its.incident}", None),
+    ("/<org>/changes", "GET"): lambda its: (f"{its.path}/changes", None),
+    ("/<org>/<tenant>/changes", "GET"): lambda its: (f"{its.path}/changes?view=data&cursor=x:1", None),
+    ("/<org>/stream", "GET"): lambda its: (f"{its.path}/stream", None),
+    ("/<org>/<tenant>/stream", "GET"): lambda its: (f"{its.path}/stream?view=data", None),
+    ("/api/services", "GET"): lambda its: (f"/api/services?{its.query}", None),
+    ("/api/services", "POST"): lambda its: ("/api/services", {**its.body, "name": "x"}),
+    ("/api/services/<id>", "GET"): lambda its: (f"/api/services/{its.service}", None),
+    ("/api/services/<id>", "PUT"): lambda its: (f"/api/services/{its.service}", {"status": "degraded"}),
+    ("/api/services/<id>", "PATCH"): lambda its: (f"/api/services/{its.service}", {"name": "x"}),
+    ("/api/services/<id>", "DELETE"): lambda its: (f"/api/services/{its.service}", None),
+    ("/api/groups", "GET"): lambda its: (f"/api/groups?{its.query}", None),
+    ("/api/groups", "POST"): lambda its: ("/api/groups", {**its.body, "name": "x"}),
+    ("/api/groups/<id>", "GET"): lambda its: (f"/api/groups/{its.group}", None),
+    ("/api/groups/<id>", "PUT"): lambda its: (f"/api/groups/{its.group}", {"name": "x"}),
+    ("/api/groups/<id>", "PATCH"): lambda its: (f"/api/groups/{its.group}", {"position": 3}),
+    ("/api/groups/<id>", "DELETE"): lambda its: (f"/api/groups/{its.group}", None),
+    ("/api/incidents", "GET"): lambda its: (f"/api/incidents?{its.query}", None),
+    ("/api/incidents", "POST"): lambda its: (
+        "/api/incidents",
+        {**its.body, "title": "x", "message": "x", "services": {its.service: "degraded"}},
+    ),
+    ("/api/incidents/<id>", "GET"): lambda its: (f"/api/incidents/{its.incident}", None),
+    ("/api/incidents/<id>", "PUT"): lambda its: (f"/api/incidents/{its.incident}", {"title": "x"}),
+    ("/api/incidents/<id>", "PATCH"): lambda its: (f"/api/incidents/{its.incident}", {"impact": "major"}),
+    ("/api/incidents/<id>", "DELETE"): lambda its: (f"/api/incidents/{its.incident}", None),
+    ("/api/incidents/<id>/updates", "GET"): lambda its: (f"/api/incidents/{its.incident}/updates", None),
+    ("/api/incidents/<id>/updates", "POST"): lambda its: (f"/api/incidents/{its.incident}/updates", UPDATE),
+    ("/api/status", "GET"): lambda its: (f"/api/status?{its.query}", None),
+    ("/api/websocket/info", "GET"): lambda its: (f"/api/websocket/info?{its.query}", None),
+    ("/api/websocket/broadcast", "POST"): lambda its: (
+        "/api/websocket/broadcast",
+        {**its.body, "type": "service-update", "data": {"x": 1}},
+    ),
+}
+# Rules that name nobody's things: they show what is public, or nothing.
+NAMELESS = {("/", "GET"), ("/static/<path:file>", "GET"), ("/api/openapi.json", "GET")}
+
+STRANGERS = {
+    "globex": (
+        None,
+        "acme-viewer",
+        "acme-editor",
+        "acme-admin",
+        "acme-owner",
+        "north-editor",
+        "south-editor",
+    ),
+    "east": (None, "acme-viewer", "acme-editor", "acme-admin", "acme-owner", "north-editor", "south-editor"),
+    "south": (None, "north-editor", "globex-owner"),
+}
+CASES = [(place, who) for place, strangers in STRANGERS.items() for who in strangers]
+
+
+@pytest.fixture
+def places(cast):
+    """Globex (private), its tenant East, and Acme's private tenant South, each with a secret in it."""
+    cast.places = {}
+    for name, organization, tenant in (
+        ("globex", cast.globex, None),
+        ("east", cast.globex, cast.east),
+        ("south", cast.acme, cast.south),
+    ):
+        with transaction(organization):
+            service = Service.create(organization, tenant, name=f"{SECRET} service")
+            group = ServiceGroup.create(organization, tenant, name=f"{SECRET} group")
+            incident = Incident.open(
+                organization,
+                tenant,
+                title=f"{SECRET} incident",
+                message=SECRET,
+                services={service.id: ServiceStatus.DEGRADED},
+            )
+        cast.places[name] = Its(
+            organization.id,
+            organization.slug,
+            tenant.id if tenant else None,
+            tenant.slug if tenant else None,
+            service.id,
+            group.id,
+            incident.id,
+        )
+    return cast
+
+
+def rules(app):
+    return {
+        (rule.rule, method)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def everything(cast) -> list[tuple]:
+    """All rows that a request could have changed, and the log."""
+    db.session.expire_all()
+    tables = (Organization, Tenant, Service, ServiceGroup, Incident, Event)
+    return [tuple(row) for table in tables for row in db.session.execute(select(table.__table__))]
+
+
+def test_every_route_has_a_row(app):
+    assert rules(app) == set(ROWS) | NAMELESS
+
+
+@pytest.mark.parametrize(("place", "who"), CASES)
+def test_a_stranger_reads_writes_and_learns_nothing(places, client, place, who):
+    its = places.places[place]
+    nothing = NOWHERE["tenant" if place == "south" else None]
+    before = everything(places)
+    for (rule, method), request in ROWS.items():
+        answers = []
+        for target in (its, nothing):
+            path, body = request(target)
+            response = client.open(path, method=method, json=body, headers=places.bearer(who))
+            answers.append((response.status_code, response.get_data(as_text=True)))
+            response.close()
+        assert answers[0] == answers[1], f"{method} {rule} tells that it exists"
+        assert answers[0][0] == 404, f"{method} {rule}: {answers[0][0]}"
+        assert SECRET not in answers[0][1]
+    assert everything(places) == before
+
+
+@pytest.mark.parametrize("who", [None, "globex-owner", "north-editor", "acme-viewer"])
+def test_readers_of_a_public_page_write_nothing_there(places, client, who):
+    with transaction(places.acme):
+        group = ServiceGroup.create(places.acme, None, name="Core")
+        incident = Incident.open(places.acme, None, title="Open", message="x")
+    its = Its("org-456", "acme", None, None, places.acme_service.id, group.id, incident.id)
+    before = everything(places)
+    for (rule, method), request in ROWS.items():
+        if method == "GET":
+            continue
+        path, body = request(its)
+        response = client.open(path, method=method, json=body, headers=places.bearer(who))
+        assert response.status_code == (403 if who else 401), f"{method} {rule}"
+    assert everything(places) == before
+
+
+@pytest.mark.parametrize("who", [None, "acme-owner", "north-editor", "globex-owner"])
+def test_no_list_or_page_that_is_open_to_somebody_shows_what_is_not(places, client, who):
+    """Whoever may see some of Acme sees nothing of Globex, nor of South unless entitled."""
+    entitled = who == "acme-owner"
+    for path in (
+        "/",
+        "/acme",
+        "/acme/north",
+        "/acme/changes",
+        "/acme/north/changes",
+        "/api/services?organizationId=org-456",
+        "/api/services?organizationId=org-456&scope=all",
+        "/api/incidents?organizationId=org-456&tenantId=tenant-789",
+        "/api/incidents?organizationId=org-456&scope=all",
+        "/api/groups?organizationId=org-456&scope=all",
+        "/api/status?organizationId=org-456&scope=all",
+        "/api/websocket/info?organizationId=org-456",
+    ):
+        text = client.get(path, headers=places.bearer(who)).get_data(as_text=True)
+        assert "Globex" not in text or (who == "globex-owner" and path == "/"), path
+        if not (entitled and "scope=all" in path):
+            assert SECRET not in text, path
+
+
+@pytest.mark.parametrize("who", ["acme-editor", "acme-admin", "acme-owner"])
+@pytest.mark.parametrize("place", ["globex", "east", "south"])
+def test_foreign_ids_in_a_body_are_answered_like_unknown_ones(places, client, who, place):
+    """An editor of Acme's own page names a group or a service of somebody else."""
+    its, nothing = places.places[place], NOWHERE[None]
+    before = everything(places)
+
+    def ask(target: Its) -> list[tuple[int, str]]:
+        requests = [
+            ("POST", "/api/services", {"organizationId": "org-456", "name": "x", "groupId": target.group}),
+            ("PUT", f"/api/services/{places.acme_service.id}", {"groupId": target.group}),
+            (
+                "POST",
+                "/api/incidents",
+                {
+                    "organizationId": "org-456",
+                    "title": "x",
+                    "message": "x",
+                    "services": {target.service: ServiceStatus.DEGRADED.value},
+                },
+            ),
+        ]
+        answers = []
+        for method, path, body in requests:
+            response = client.open(path, method=method, json=body, headers=places.bearer(who))
+            words = response.get_data(as_text=True)
+            for id in (target.group, target.service):
+                words = words.replace(id, "ID")
+            answers.append((response.status_code, words))
+        return answers
+
+    assert ask(its) == ask(nothing)
+    assert {status for status, _ in ask(its)} == {422}
+    assert everything(places) == before
+
+
+def test_a_tenant_of_another_organization_is_no_tenant_of_this_one(places, client):
+    for body in (
+        {"organizationId": "org-456", "tenantId": places.east.id, "name": "x"},
+        {"organizationId": places.globex.id, "tenantId": places.north.id, "name": "x"},
+    ):
+        response = client.post("/api/services", json=body, headers=places.bearer("acme-owner"))
+        assert response.status_code == 404
