@@ -11,9 +11,10 @@ from .errors import Conflict, Invalid
 # reads the route map and fails when one is missing.
 RESERVED = frozenset(
     """
-    admin api badge badge.svg calendar changes console embed embed.js favicon.ico healthz history
-    history.atom history.rss incidents maintenance manifest.json metrics readyz robots.txt setup
-    sign-in sign-out socket.io static stream subscribe sw.js theme.css
+    admin api badge badge.svg calendar changes console embed embed.js favicon.ico feed groups
+    healthz history history.atom history.rss incidents login logout maintenance manifest.json
+    metrics openapi.json readyz robots.txt services setup sign-in sign-out socket.io static
+    status stream subscribe sw.js theme.css websocket
     """.split()
 )
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
