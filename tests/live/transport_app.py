@@ -1,35 +1,41 @@
 """A small server for test_transport.py, a process of its own: `python transport_app.py '{"option": ...}'`.
 
-Options are those of transport.create(), and `stock: true` for the unmended stack. It prints the port it
-listens on, as its first line, and logs to stderr.
+Options are those of transport.create(), and `under`: which server runs it (serve, run, werkzeug), or `stock`
+for the unmended stack. It prints the port that it listens on, as its only line, and logs to stderr.
 """
 
-import gevent.monkey
+import json
+import sys
 
-gevent.monkey.patch_all()
+options = json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}")
+under, debug = options.pop("under", "serve"), options.pop("debug", False)
+if under == "werkzeug":
+    options["async_mode"] = "threading"
+else:
+    import gevent
+    import gevent.monkey
 
-import json  # noqa: E402
+    gevent.monkey.patch_all()
+
 import logging  # noqa: E402
-import sys  # noqa: E402
+import socket  # noqa: E402
+import threading  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import flask  # noqa: E402
 import flask_socketio  # noqa: E402
-import gevent.event  # noqa: E402
 
 # Alone, without the application around it: the transport needs nothing of it, and this proves it.
 sys.path.insert(0, str(Path(__file__).parents[2] / "statuspage" / "live"))
 
 import transport  # noqa: E402
 
-options = json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}")
-stock, debug = options.pop("stock", False), options.pop("debug", False)
 logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, stream=sys.stderr)
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 app = flask.Flask(__name__)
-app.config["SECRET_KEY"] = "only here"
-if stock:
+if under == "stock":
     socketio = flask_socketio.SocketIO(
         app, async_mode="gevent", manage_session=False, async_handlers=False, **options
     )
@@ -37,31 +43,30 @@ else:
     socketio = transport.create(app, **{"origins": ["https://friend.example"], **options})
 
 left: list = []  # (name, reason) of every client that left
-gate = gevent.event.Event()  # what slow handlers wait for
-entered = gevent.event.Event()  # a slow connect handler is running
-names: dict = {}
+names: dict = {}  # sid: name
+gates: dict = {}  # what slow handlers wait for, by the name of their client
+
+
+def pass_gate():
+    gates[names[flask.request.sid]] = gate = threading.Event()
+    gate.wait()
 
 
 @socketio.on("connect")
 def connect(auth):
-    auth = auth or {}
-    names[flask.request.sid] = auth.get("name")
-    if auth.get("slow"):
-        entered.set()
-        gate.wait()
+    names[flask.request.sid] = (auth or {}).get("name")
+    if (auth or {}).get("slow"):
+        pass_gate()
         flask_socketio.join_room("org:late")
-    if auth.get("refused"):
-        return False
-    if auth.get("broken"):
+    if (auth or {}).get("broken"):
         raise RuntimeError("connect fails, as told")
-    return None
+    return not (auth or {}).get("refused")
 
 
 @socketio.on("disconnect")
 def disconnect(reason):
-    name = names.get(flask.request.sid)
-    left.append([name, reason])
-    if name == "haunted":
+    left.append([names[flask.request.sid], reason])
+    if names[flask.request.sid] == "haunted":
         raise RuntimeError("disconnect fails, as told")
 
 
@@ -73,82 +78,87 @@ def echo(data):
 
 @socketio.on("whoami")
 def whoami(_):
-    return {"sid": flask.request.sid, "address": flask.request.remote_addr}
+    request = flask.request
+    return {"sid": request.sid, "address": request.remote_addr, "cookies": request.cookies}
 
 
 @socketio.on("join")
 def join(room):
     flask_socketio.join_room(room)
-    return flask_socketio.rooms()
-
-
-@socketio.on("broken")
-def broken(_):
-    raise RuntimeError("handler fails, as told")
 
 
 @socketio.on("slow-join")
 def slow_join(room):
-    entered.set()
-    gate.wait()
+    pass_gate()
     flask_socketio.join_room(room)
+
+
+@socketio.on("fail")
+def fail(_):
+    raise RuntimeError("handler fails, as told")
 
 
 @app.get("/state")
 def state():
-    manager, eio = socketio.server.manager, socketio.server.eio
-    rooms = {
-        str(room): len(list(manager.get_participants("/", room))) for room in list(manager.rooms.get("/", {}))
-    }
+    manager = socketio.server.manager
+    rooms = list(manager.rooms.get("/", {}))
     return {
-        "rooms": rooms,
-        "sessions": len(eio.sockets),
+        "rooms": {str(room): len(list(manager.get_participants("/", room))) for room in rooms},
+        "clients": {str(names.get(sid)): sid for sid, _ in manager.get_participants("/", None)},
+        "polls": sum(getattr(s, "polling", 0) for s in list(socketio.server.eio.sockets.values())),
+        "sessions": len(socketio.server.eio.sockets),
         "environs": len(socketio.server.environ),
         "left": left,
-        "entered": entered.is_set(),
-        "clients": {str(names.get(s)): s for s, _ in manager.get_participants("/", None)},
+        "waiting": [name for name, gate in gates.items() if not gate.is_set()],
     }
 
 
-@app.post("/gate")
-def open_gate():
-    gate.set()
+@app.post("/gate/<name>")
+def open_gate(name):
+    gates[name].set()
     return ""
+
+
+@app.get("/delay")
+def delay():
+    """Whether the connection of this request sends small packets at once."""
+    sock = flask.request.environ["wsgi.input"].rfile.raw._sock
+    return str(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
 
 @app.post("/emit/<room>")
 def emit(room):
-    """Emit `count` events of `size` characters to a room, the stock way."""
-    text = "x" * int(flask.request.args.get("size", 1))
-    for number in range(int(flask.request.args.get("count", 1))):
-        socketio.emit("news", {"number": number, "text": text}, to=room)
+    """Emit `count` events of `size` characters to a room or a sid, Flask-SocketIO's way."""
+    size, count = int(flask.request.args["size"]), int(flask.request.args["count"])
+    for number in range(count):
+        socketio.emit("news", {"number": number, "text": "x" * size}, to=room)
     return ""
 
 
 @app.post("/send/<sid>")
 def send(sid):
-    """Send `count` events of `size` characters to one client, all in one go; how often something else ran."""
-    text, turns = "x" * int(flask.request.args.get("size", 1)), []
-    gevent.spawn(turns.append, 1)
-    for number in range(int(flask.request.args.get("count", 1))):
-        transport.send(socketio, sid, transport.encode("news", {"number": number, "text": text}))
-    return {"yielded": len(turns)}
+    """Send `count` events of `size` characters to one client, our way; tells whether another greenlet ran."""
+    size, count = int(flask.request.args["size"]), int(flask.request.args["count"])
+    with Turns() as turns:
+        for number in range(count):
+            transport.send(socketio, sid, transport.encode("news", {"number": number, "text": "x" * size}))
+    return {"yielded": turns.taken}
 
 
 @app.post("/disconnect/<sid>")
 def end(sid):
-    turns: list = []
-    gevent.spawn(turns.append, 1)
-    transport.disconnect(socketio, sid)
-    transport.send(socketio, sid, transport.encode("news", {"number": "too late"}))
-    return {"yielded": len(turns)}
+    """Disconnect a client, and send to it afterwards; tells whether another greenlet ran."""
+    with Turns() as turns:
+        transport.disconnect(socketio, sid)
+        transport.send(socketio, sid, transport.encode("news", {"number": "too late"}))
+    return {"yielded": turns.taken}
 
 
 @app.post("/lose/<sid>")
 def lose(sid):
-    """Make a ghost: the Engine.IO session is gone, the manager was not told."""
+    """Make a ghost: the Engine.IO session goes, the manager is not told."""
     eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
-    socketio.server.eio.sockets.pop(eio_sid).socket.cut()
+    socketio.server.eio.sockets.pop(eio_sid)
     return ""
 
 
@@ -157,17 +167,29 @@ def stream():
     def lines():
         yield "event: head\ndata: {}\n\n"
         while True:
-            gevent.sleep(60)
-            yield ": still here\n\n"
+            time.sleep(60)
+            yield "event: head\ndata: {}\n\n"
 
     return flask.Response(lines(), mimetype="text/event-stream")
 
 
 @app.get("/hold")
 def hold():
-    entered.set()
-    gevent.sleep(60)
+    gates["hold"] = gate = threading.Event()
+    gate.wait()
     return "", 204
+
+
+class Turns:
+    """Counts whether another greenlet had its turn inside the block."""
+
+    def __enter__(self):
+        self.others: list = []
+        gevent.spawn(self.others.append, 1)
+        return self
+
+    def __exit__(self, *_):
+        self.taken = len(self.others)
 
 
 def announce():
@@ -176,8 +198,20 @@ def announce():
     print(socketio.wsgi_server.server_port, flush=True)
 
 
-gevent.spawn(announce)
-if stock:
-    socketio.run(app, host="127.0.0.1", port=0)
+def drain():
+    """What an application says before it stops."""
+    for sid, _ in socketio.server.manager.get_participants("/", None):
+        transport.send(socketio, sid, transport.encode("drain", {"delay": 1}))
+
+
+if under == "werkzeug":
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    print(port, flush=True)
+    socketio.run(app, host="127.0.0.1", port=port, allow_unsafe_werkzeug=True)
 else:
-    transport.serve(app, socketio, "127.0.0.1", 0)
+    threading.Thread(target=announce, daemon=True).start()
+    if under == "serve":
+        transport.serve(app, socketio, "127.0.0.1", 0, before_stop=drain)
+    else:
+        socketio.run(app, host="127.0.0.1", port=0)

@@ -5,8 +5,9 @@ that depends on inner names of python-engineio, python-socketio, Flask-SocketIO,
 `PRIVATE` in tests/live/test_transport.py lists them, so that an upgrade that renames one fails there.
 """
 
-import flask_socketio
 from engineio import packet as engine_packet
+from flask import Flask
+from flask_socketio import SocketIO
 from socketio import packet
 
 from . import traffic
@@ -14,7 +15,7 @@ from .engine import Engine
 from .process import serve
 from .server import Packet, Server
 
-__all__ = ["Encoded", "create", "disconnect", "encode", "send", "serve"]
+__all__ = ["Encoded", "backlog", "create", "disconnect", "encode", "name_of", "send", "serve"]
 
 PATH = "/socket.io/"
 
@@ -27,7 +28,7 @@ class Encoded(engine_packet.Packet):
         super().__init__(engine_packet.MESSAGE, text)
 
 
-class Transport(flask_socketio.SocketIO):
+class Transport(SocketIO):
     """Flask-SocketIO on our server; everything else about it is unchanged."""
 
     def init_app(self, app, **options):
@@ -52,7 +53,7 @@ class Door:
 
 
 def create(
-    app,
+    app: Flask,
     *,
     origins: list[str],
     ping_interval: float = 25,
@@ -64,7 +65,7 @@ def create(
     allow_upgrades: bool = True,
     log_traffic: bool = False,
     async_mode: str = "gevent",
-) -> flask_socketio.SocketIO:
+) -> SocketIO:
     """A Flask-SocketIO on `app`; times in seconds.
 
     `origins` are the foreign origins that may connect, beside the request's own. A session in no namespace
@@ -96,7 +97,7 @@ def encode(name: str, payload: dict) -> Encoded:
     return Encoded(name, payload)
 
 
-def send(socketio, sid: str, encoded: Encoded) -> None:
+def send(socketio: SocketIO, sid: str, encoded: Encoded) -> None:
     """Queue the event to the client with this Socket.IO sid, without yielding; silent when it is gone.
 
     A client with `max_backlog` packets waiting is closed instead (disconnect reason "too slow").
@@ -106,7 +107,7 @@ def send(socketio, sid: str, encoded: Encoded) -> None:
         session.send(encoded)
 
 
-def disconnect(socketio, sid: str) -> None:
+def disconnect(socketio: SocketIO, sid: str) -> None:
     """End the client with this Socket.IO sid now, without yielding; silent when it is gone.
 
     It is sent a Socket.IO DISCONNECT (so it does not come back by itself) and nothing queued later; its
@@ -116,6 +117,20 @@ def disconnect(socketio, sid: str) -> None:
     if session:
         session.send(engine_packet.Packet(engine_packet.MESSAGE, Packet(packet.DISCONNECT).encode()))
         session.close(wait=False, reason=Engine.reason.SERVER_DISCONNECT, linger=True)
+
+
+def backlog(socketio: SocketIO, sid: str) -> int:
+    """How many packets wait for the client with this Socket.IO sid; 0 when it is gone."""
+    session = _session(socketio, sid)
+    return session.queue.qsize() if session else 0
+
+
+def name_of(socketio: SocketIO, sid: str) -> str:
+    """The transport of the client with this Socket.IO sid: websocket or polling; empty when it is gone."""
+    session = _session(socketio, sid)
+    if session is None:
+        return ""
+    return "websocket" if session.upgraded else "polling"
 
 
 def _session(socketio, sid):

@@ -79,6 +79,8 @@ class Engine(engineio.Server):
         if body is None:
             return hang_up(environ)
         headers = [("Content-Type", kind), ("Cache-Control", "no-store"), *self._cors(environ)]
+        if "HTTP_UPGRADE" in environ:
+            headers.append(("Connection", "close"))  # what follows was not meant as HTTP
         body, more = packed(body, environ)
         start_response(f"{status.value} {status.phrase}", headers + more)
         return [body]
@@ -243,7 +245,7 @@ class Engine(engineio.Server):
             raise Malformed("body") from None
 
     def shutdown(self) -> None:
-        """Take nobody in any more and close every session; waits for their handlers, each a second at most."""
+        """Take nobody in any more and close every session; waits a second at most for each handler."""
         self.stopping = True
         reason = self.reason.SERVER_DISCONNECT
         tasks = [s.close(wait=False, reason=reason, code=1001) for s in list(self.sockets.values())]

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import signal
 import socket
+from collections.abc import Callable
 
 import gevent
+from flask_socketio import SocketIO
 from gevent import pywsgi
 from gevent.pool import Pool
 
@@ -24,6 +26,14 @@ class Handler(pywsgi.WSGIHandler):
         errno.EHOSTUNREACH,
         errno.ENOTCONN,
     )
+
+    def read_requestline(self):
+        # Between two requests nothing is owed to the client: such a connection need not outlive the process.
+        self.server.idle.add(self.socket)
+        try:
+            return super().read_requestline()
+        finally:
+            self.server.idle.discard(self.socket)
 
     def _handle_client_error(self, ex):
         # The original prints a traceback for a hundred headers or a reset in them, and the URL of the rest.
@@ -50,6 +60,7 @@ class Listener(pywsgi.WSGIServer):
     def __init__(self, address, app, socketio, before_stop):
         super().__init__(address, app, backlog=BACKLOG, spawn=Pool(), log=None, handler_class=Handler)
         self.socketio, self.before_stop = socketio, before_stop
+        self.idle = set()  # sockets of kept-alive connections without a request
 
     def init_socket(self):
         super().init_socket()
@@ -63,11 +74,19 @@ class Listener(pywsgi.WSGIServer):
             with gevent.Timeout(GRACE, False):
                 self.before_stop()
         self.socketio.server.shutdown()
+        for sock in list(self.idle):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
         super().stop(timeout)
 
 
-def serve(app, socketio, host: str, port: int, before_stop=None) -> None:
-    """Serve until SIGTERM or SIGINT, then end gracefully; OSError when the address cannot be had."""
+def serve(
+    app: Callable, socketio: SocketIO, host: str, port: int, before_stop: Callable | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT, then let the clients go and return; OSError when the address is taken.
+
+    `before_stop` is called first, for two seconds at most: nobody new gets in, all clients are still here.
+    """
     listener = Listener((host, port), app, socketio, before_stop)
     socketio.wsgi_server = listener  # where Flask-SocketIO's stop() looks
     watchers = [gevent.signal_handler(number, listener.close) for number in (signal.SIGTERM, signal.SIGINT)]

@@ -27,7 +27,7 @@ def received(sid: str, text: str) -> None:
     _line("<-", sid, text)
 
 
-def sent(sid: str, text) -> None:
+def sent(sid: str, text: object) -> None:
     """Log the name and the size, in characters, of an event on its way out, if this text is one."""
     _line("->", sid, text)
 

@@ -14,7 +14,7 @@ import socket
 import time
 from typing import Any
 
-from wsproto.connection import Connection, ConnectionType
+from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
@@ -61,17 +61,15 @@ class WebSocket:
         return None
 
     def send(self, frames: bytes) -> None:
-        """Write all of these frames; OSError when the peer is gone or reads nothing for `patience` seconds."""
-        self._write(frames)
+        """Write all of these frames, or none after a goodbye; OSError when the peer is gone or has not read
+        for `patience` seconds."""
+        with self.lock:
+            if self.frames.state is ConnectionState.OPEN:
+                self._write(frames)
 
     def close(self, code: int = CloseReason.NORMAL_CLOSURE, reason: str = "") -> None:
         """Say goodbye (RFC 6455, 7.1.2), once; what was being written is finished first."""
-        self.until = time.monotonic() + LINGER
-        try:
-            self._reply(CloseConnection(code, reason))
-            self.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.cut()
+        self._say_goodbye(CloseConnection(code, reason))
 
     def cut(self) -> None:
         """End the connection now, from any greenlet: pending reads and writes return at once."""
@@ -109,10 +107,10 @@ class WebSocket:
                 if message is not None:
                     return message
             elif isinstance(event, Ping):
-                self._answer(event)
+                self._reply(event.response())
             elif isinstance(event, CloseConnection):
                 self.over = True
-                self._answer(event)
+                self._say_goodbye(event.response())
             if self.over:
                 break
         return None
@@ -130,25 +128,18 @@ class WebSocket:
         parts, self.parts, self.size = self.parts, [], 0
         return "".join(parts) if isinstance(event, TextMessage) else b"".join(parts)
 
-    def _answer(self, event):
-        try:
-            self._reply(event.response())
-        except OSError:
-            self.cut()
+    def _say_goodbye(self, event):
+        self.until = time.monotonic() + LINGER
+        self._reply(event)
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def _reply(self, event):
-        with self.lock:
-            try:
-                data = self.frames.send(event)
-            except LocalProtocolError:
-                return  # the goodbye is said already
-            self._write_locked(data)
+        # Nothing may follow a goodbye, and nothing can be said to a peer that is gone.
+        with self.lock, contextlib.suppress(LocalProtocolError, OSError):
+            self._write(self.frames.send(event))
 
     def _write(self, data):
-        with self.lock:
-            self._write_locked(data)
-
-    def _write_locked(self, data):
         # send() and not sendall(): the limit is on standing still, not on the time that a long message takes.
         rest = memoryview(data)
         try:
