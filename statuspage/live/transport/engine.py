@@ -8,6 +8,7 @@ import gzip
 import json
 import re
 import threading
+import time
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -157,7 +158,7 @@ class Engine(engineio.Server):
 
     def _go_on(self, environ, transport, sid):
         method, session = environ["REQUEST_METHOD"], self.sockets.get(sid)
-        if session is None or (session.closing and not (session.lingering and method == "GET")):
+        if session is None or session.closing and not self._may_fetch_the_rest(session, method):
             raise Refusal(UNKNOWN_SID)
         if session.upgraded:
             raise Refusal(BAD_REQUEST)
@@ -168,6 +169,9 @@ class Engine(engineio.Server):
         if (transport, method) == ("polling", "POST"):
             return self._post(session, environ)
         raise Refusal(BAD_REQUEST)
+
+    def _may_fetch_the_rest(self, session, method):
+        return session.lingering and method == "GET" and session.has_packets()
 
     def _upgrade(self, session, environ):
         if session.probing or session.closing or not self.allow_upgrades:
@@ -207,8 +211,9 @@ class Engine(engineio.Server):
             packets = session.poll()
         finally:
             session.polling = False
-        if session.closed and session.queue.qsize() <= 1:
+        if session.closed and not session.has_packets():
             self.sockets.pop(session.sid, None)
+        # CLOSE travels alone: socket.io-client acts on it before the packets that came in the same payload.
         return payload(packets or [CLOSE])
 
     def _post(self, session, environ):
@@ -245,12 +250,13 @@ class Engine(engineio.Server):
             raise Malformed("body") from None
 
     def shutdown(self) -> None:
-        """Take nobody in any more and close every session; waits a second at most for each handler."""
+        """Take nobody in any more and close every session; waits a second for the disconnect handlers."""
         self.stopping = True
         reason = self.reason.SERVER_DISCONNECT
         tasks = [s.close(wait=False, reason=reason, code=1001) for s in list(self.sockets.values())]
+        deadline = time.monotonic() + 1
         for task in filter(None, tasks):
-            task.join(1)
+            task.join(max(0, deadline - time.monotonic()))
 
 
 def remembered(environ: dict) -> dict:

@@ -51,7 +51,7 @@ class Session:
         if self.server.log_traffic:
             traffic.sent(self.sid, pkt.data)
 
-    def close(self, wait=True, abort=False, reason=None, *, last=CLOSE, code=1000, linger=False):
+    def close(self, wait=True, abort=False, reason=None, *, last=None, code=1000, linger=False):
         """End the session; from here on nothing is queued and nothing received is looked at.
 
         The disconnect handlers run at once; without `wait` beside the caller, and the task is returned.
@@ -60,8 +60,9 @@ class Session:
         if self.closing:
             return None
         self.closing, self.code = True, code
-        self.lingering = linger and not (self.upgraded or self.polling)
-        self.queue.put(last)
+        self.lingering = linger and not self.upgraded
+        if last:
+            self.queue.put(last)
         self.queue.put(None)
         self.gone.set()
         self.pong.set()
@@ -78,8 +79,12 @@ class Session:
         except Exception:
             traffic.log.exception("a disconnect handler failed")
         self.closed, self.attended = True, time.monotonic()
-        if not self.lingering:
+        if not (self.lingering and self.has_packets()):
             self.server.sockets.pop(self.sid, None)
+
+    def has_packets(self) -> bool:
+        """Whether a closed session still has something to say."""
+        return self.queue.qsize() > 1  # the last one is the end mark
 
     def take(self, text: str | bytes) -> None:
         """Act on one packet from the client; Malformed when the protocol does not allow it here."""
@@ -92,6 +97,7 @@ class Session:
             self.pong.set()
         elif kind == str(packet.MESSAGE):
             self.server.handlers["message"](self.sid, data)
+            self.server.sleep(0)  # a socket with data ready never yields by itself: others have their turn
         elif kind == str(packet.CLOSE):
             self.close(reason=self.server.reason.CLIENT_DISCONNECT, last=NOOP)
         else:
