@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Visitor(FlaskClient):
-    """Each request has an application context of its own, as on a server: the test's session and `g` stay out."""
+    """Each request gets an application context of its own, as on a server: nothing of the test leaks in."""
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
         return Context().run(super().open, *args, **kwargs)

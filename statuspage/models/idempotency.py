@@ -49,7 +49,7 @@ def remember(caller: str, key: str, fingerprint: str, status: int, body: Any) ->
 
 
 def _forget_old() -> None:
-    """Some of those that are over; never those that another transaction is deleting: waiting could deadlock."""
+    """Some of those that are over; not those that others are forgetting: waiting could deadlock."""
     old = select(IdempotentRequest).where(IdempotentRequest.created_at < now() - KEPT).limit(100)
     for request in db.session.scalars(old.with_for_update(skip_locked=True)):
         db.session.delete(request)

@@ -49,7 +49,7 @@ def register(app: Flask) -> None:
 
 def _refused(error: Exception) -> Response:
     kind = next(kind for kind in STATUS if isinstance(error, kind))
-    detail = WORDS.get(kind) or getattr(error, "message", str(error))
+    detail = WORDS.get(kind) or str(error)
     response = answer(STATUS[kind], detail, errors_of(error))
     if kind is Unauthenticated:
         response.headers["WWW-Authenticate"] = "Bearer"

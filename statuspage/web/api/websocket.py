@@ -98,7 +98,7 @@ def _counts(query: shapes.InfoQuery, seats: list[Seat]) -> dict[str, Any]:
         "organizationId": query.organization_id,
         "tenantId": query.tenant_id,
         "connections": len(connections),
-        "rooms": _count(room for seat in seats for room in seat.rooms),
+        "rooms": _count(room for seat in seats for room in tuple(seat.rooms)),
         "views": _count(seat.view for seat in seats),
         "transports": _count(connection.transport for connection in connections.values()),
         "nodes": {node: len(connections)} if connections else {},
