@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..clock import now
-from ..models.access import NOBODY, Proof
+from ..models.access import NOBODY, Proof, Role
 from ..models.scope import Scope
 from .message import Message
 
@@ -14,7 +14,10 @@ class Connection(Protocol):
     """A Socket.IO client, a stream or a held poll. None of its methods yields or raises."""
 
     id: str
-    transport: str  # websocket, polling, sse or poll
+
+    @property
+    def transport(self) -> str:
+        """websocket, polling, sse or poll."""
 
     def deliver(self, message: Message) -> None:
         """Queue a message. One that does not keep up is cut: it comes back with its cursor."""
@@ -29,16 +32,18 @@ class Connection(Protocol):
 class Seat:
     """What one connection hears of one organization: a scope and a view, by right of a proof.
 
-    It is registered before anything is proved, so that no change of access slips in between.
+    It is registered before anything is proved, so that no change of access slips in between. `role`
+    is what it was let in with (None: it still stands at the door). Once `ended` it enters nothing more.
     """
 
-    __slots__ = ("connection", "ended", "proof", "rooms", "scope", "since", "view")
+    __slots__ = ("connection", "ended", "proof", "role", "rooms", "scope", "since", "view")
 
     def __init__(self, connection: Connection, scope: Scope, view: str) -> None:
         self.connection = connection
         self.scope = scope
         self.view = view
         self.proof: Proof = NOBODY
+        self.role: Role | None = None
         self.rooms: set[str] = set()
         self.ended = False
         self.since = now()

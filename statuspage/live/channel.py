@@ -5,10 +5,11 @@ Everything that delivers or enters a room holds `lock`, so each seat gets each l
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import select
@@ -21,10 +22,12 @@ from ..models.organization import Organization
 from ..models.scope import Scope
 from . import feed, state, views
 from .audience import Room, Seat
-from .board import Board
+from .board import Board, Drawing
 from .feed import Line
 from .message import Cursor, Message
 from .state import State
+
+log = logging.getLogger(__name__)
 
 REMEMBERED = 1000  # recent lines kept in memory: most replays never touch the database
 UNKNOWN = "Unknown organization or tenant, or no access to it."
@@ -44,6 +47,7 @@ class Channel:
         self.seats: set[Seat] = set()
         self.expiring: set[Seat] = set()
         self.access_changes = 0
+        self.on_broadcast: Callable[[Line], None] = lambda line: None  # hears those to everybody
         self.used_at = time.monotonic()
         self.push_interval = push_interval
         self.gone = False
@@ -91,22 +95,29 @@ class Channel:
         return lines
 
     def _forget_edited(self, session: Session, lines: list[Line]) -> None:
-        """Lines of a subject that was edited or deleted are blank in the log now: read them again."""
+        """Lines of what was edited or deleted are blank in the log now: read them again."""
         edited = {line.subject for line in lines if line.type in ("updated", "deleted")}
-        if not any(line.subject in edited for line in self.recent):
+        gone = {line.subject for line in lines if line.type == "tenant-deleted"}
+        if not any(line.subject in edited or line.tenant_id in gone for line in self.recent):
             return
-        now = feed.reread(session, self.organization_id, self.state.epoch, edited, self.floor, self.state.seq)
+        now = feed.reread(
+            session, self.organization_id, self.state.epoch, edited, gone, self.floor, self.state.seq
+        )
         self.recent = deque((now.get(line.seq, line) for line in self.recent), maxlen=REMEMBERED)
 
     def _reauthorise(self, session: Session) -> None:
-        """Ask again for every seat; those that lost the right end before anything later is sent."""
+        """Ask again for every seat; those that lost the right end before anything later is sent.
+
+        Who is still at the door proves again: see entry.prove(). What was taken as a member does not
+        live on as a visitor's.
+        """
         self.access_changes += 1
         known: dict[Any, Role | None] = {}
-        for seat in list(self.seats):
+        for seat in [seat for seat in list(self.seats) if seat.role]:
             key = (seat.proof, seat.scope)
             if key not in known:
                 known[key] = role_in(session, seat.proof, seat.scope)
-            if known[key] is None:
+            if known[key] is None or (known[key] is Role.VISITOR and seat.role is not Role.VISITOR):
                 self.end(seat, "Your access has ended.")
 
     def _take(self, loaded: State, lines: list[Line], missed: bool) -> None:
@@ -131,6 +142,8 @@ class Channel:
     def _deliver(self, line: Line) -> None:
         if not line.is_data:
             return
+        if line.broadcast_id:
+            self.on_broadcast(line)
         for name in (line.room, Scope(self.organization_id, whole=True).room):
             if room := self.rooms.get(name):
                 room.position = line.seq
@@ -146,7 +159,7 @@ class Channel:
 
     def _redraw(self, missed: bool) -> None:
         for (scope, view), board in list(self.boards.items()):
-            drawing = views.draw(view, self.state, scope)
+            drawing = self._drawn(view, scope)
             position = self.state.position(scope)
             if drawing is None:
                 del self.boards[scope, view]
@@ -159,6 +172,14 @@ class Channel:
             else:
                 board.redraw(drawing, position)
 
+    def _drawn(self, view: str, scope: Scope) -> Drawing | None:
+        """A view that cannot be drawn holds up no other: its board is forgotten, its clients ask."""
+        try:
+            return views.draw(view, self.state, scope)
+        except Exception:
+            log.exception("The view %s of %s cannot be drawn", view, scope.room)
+            return None
+
     def push_due(self) -> None:
         """Push each board that has something new and rested long enough: bursts travel as one change."""
         moment = time.monotonic()
@@ -167,14 +188,15 @@ class Channel:
                 room = self.rooms.get(board_room(scope, view))
                 if not board.dirty or moment - board.pushed_at < self.push_interval:
                     continue
-                say = views.sentence(
-                    (x for x in self.recent if x.seq > board.pushed and scope.shows(x.tenant_id)),
-                    board.drawing.headline,
-                )
-                change = board.push(say)
+                change = board.push(views.sentence(self._news(scope, board.pushed), board.drawing.headline))
                 if change and room and room.seats:
                     board.pushed_at = moment
                     room.deliver(Message("change", change, change["cursor"]))
+
+    def _news(self, scope: Scope, after: int) -> Iterable[Line]:
+        """What can be put into words; a broadcast by hand carries anything."""
+        lines = (x for x in self.recent if x.seq > after and x.type != "broadcast")
+        return (x for x in lines if scope.shows(x.tenant_id))
 
     # --- what is shown -----------------------------------------------------------------------------
 
@@ -232,8 +254,13 @@ class Channel:
             self.seats.add(seat)
 
     def enter(self, seat: Seat, rooms: Iterable[str]) -> None:
-        """Sit down in these rooms. Hold `lock` since the last look at what they heard."""
+        """Sit down in these rooms. Hold `lock` since the last look at what they heard.
+
+        NotFound when the seat was left in the meantime: it must not come back.
+        """
         with self._door:
+            if seat.ended:
+                raise NotFound(UNKNOWN)
             for name in rooms:
                 room = self.rooms.get(name)
                 if room is None:
@@ -247,8 +274,9 @@ class Channel:
         return self.state.position(seat.scope)
 
     def leave(self, seat: Seat, rooms: Iterable[str] | None = None) -> None:
-        """Leave these rooms; without `rooms`, all of them and the organization."""
+        """Leave these rooms; without `rooms`, all of them and the organization, for good."""
         with self._door:
+            seat.ended = seat.ended or rooms is None
             for name in list(seat.rooms if rooms is None else rooms):
                 seat.rooms.discard(name)
                 if room := self.rooms.get(name):
@@ -261,7 +289,6 @@ class Channel:
 
     def end(self, seat: Seat, reason: str) -> None:
         """Take the seat away and end its connection."""
-        seat.ended = True
         self.leave(seat)
         seat.connection.end(reason)
 

@@ -49,15 +49,15 @@ class Dispatcher:
                 self._thread.start()
 
     def _run(self) -> None:
-        due = {chore: time.monotonic() + seconds for seconds, chore in self._chores}
+        due = {chore: time.monotonic() for _, chore in self._chores}
         with self._app.app_context():
             while True:
-                if self._bell.wait(LOOK_SECONDS):
-                    self._answer()
                 for seconds, chore in self._chores:
                     if time.monotonic() >= due[chore]:
                         due[chore] = time.monotonic() + seconds
                         self._attempt(chore)
+                if self._bell.wait(LOOK_SECONDS):
+                    self._answer()
 
     def _attempt(self, step: Callable[..., None], *arguments: str) -> None:
         """A database that is away for a while must not end the dispatcher: it looks again soon."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..database import snapshot
@@ -47,18 +48,35 @@ def data_rooms(scope: Scope) -> set[str]:
 
 
 def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof, Role | None]]) -> Role:
-    """The role of a registered seat: `role_of` runs until no change of access came in between."""
+    """The role of a registered seat: `role_of` runs until no change of access came in between.
+
+    What the seat hears next is of the same life of the log as the proof: a right to read from now on
+    is no right to what this process still remembers of a private past.
+    """
     while True:
         seen = channel.access_changes
         with snapshot() as session:
-            seat.proof, role = role_of(session)
+            proof, role = role_of(session)
+            epoch = session.scalar(select(Organization.epoch).filter_by(id=channel.organization_id))
+        if role is None or epoch is None:
+            raise NotFound(UNKNOWN)
+        if epoch != channel.state.epoch:
+            channel.advance()
         with channel.lock:
-            if role is None or seat.ended or seat.expired or channel.gone:
-                raise NotFound(UNKNOWN)
-            if seen == channel.access_changes:
-                if seat.proof.expires_at:
+            _check_present(channel, seat)
+            if seen == channel.access_changes and epoch == channel.state.epoch:
+                seat.proof, seat.role = proof, role
+                if seat.expired:
+                    raise NotFound(UNKNOWN)
+                if proof.expires_at:
                     channel.expiring.add(seat)
                 return role
+
+
+def _check_present(channel: Channel, seat: Seat) -> None:
+    """NotFound when the seat was taken away, or its client left, in the meantime."""
+    if seat.ended or channel.gone:
+        raise NotFound(UNKNOWN)
 
 
 def past(channel: Channel, scope: Scope, cursor: Cursor) -> Past:
@@ -76,46 +94,59 @@ def past(channel: Channel, scope: Scope, cursor: Cursor) -> Past:
         row = session.get(Organization, channel.organization_id)
         if row is None or row.epoch != cursor.epoch or not row.pruned_through <= cursor.seq <= now.seq:
             return Past([], Cursor(now.epoch, now.seq), more=False, reset=True)
-        lines = feed.read(session, channel.organization_id, now.epoch, cursor.seq, now.seq, scope)
+        lines = feed.read(session, row.id, now.epoch, cursor.seq, now.seq, scope, limit=feed.PAGE)
     through = lines[-1].seq if len(lines) == feed.PAGE else now.seq
     return Past(lines, Cursor(now.epoch, through), more=True)
 
 
-def enter_data(channel: Channel, seat: Seat, rooms: Iterable[str], cursor: Cursor | None) -> Joined:
-    """Replay what these rooms heard after the cursor, then enter them: each line once, in order."""
-    entering = set(rooms) - seat.rooms
-    replayed, reset = 0, False
-    after = cursor
+def enter_data(
+    channel: Channel,
+    seat: Seat,
+    rooms: Iterable[str],
+    cursor: Cursor | None,
+    instead_of: Collection[Seat] = (),
+) -> Joined:
+    """Replay what these rooms heard after the cursor, then enter them: each line once, in order.
+
+    The seat takes the place of `instead_of`, seats of the same connection: what it hears through them
+    is not replayed.
+    """
+    rooms = set(rooms)
+    heard = {room for other in instead_of for room in other.rooms}
+    after = cursor if rooms - heard else None
+    asked, replayed, reset = after is not None, 0, False
     while True:
         more = after is not None
         while more and after is not None:  # empty-handed: no lock and no session while it is sent
             page = past(channel, seat.scope, after)
-            replayed += _send(seat, page.lines, entering)
+            _check_present(channel, seat)
+            replayed += _send(seat, page.lines, rooms, heard)
             after, more, reset = (None if page.reset else page.cursor), page.more, page.reset
             seat.connection.wait_until_drained()
         with channel.lock:
-            if seat.ended or channel.gone:
-                raise NotFound(UNKNOWN)
+            _check_present(channel, seat)
             if after and not channel.remembers(after):
                 continue  # it moved on while we were sending
             if after:
-                replayed += _send(seat, (x for x in channel.recent if x.seq > after.seq), entering)
+                replayed += _send(seat, (x for x in channel.recent if x.seq > after.seq), rooms, heard)
             if reset:
                 seat.connection.deliver(Message("reset", {"cursor": channel.state.cursor(seat.scope)}))
-            if cursor:
+            if asked:
                 seat.connection.deliver(channel.status_message(seat.scope))
-            channel.enter(seat, entering)
+            channel.enter(seat, rooms)
+            for other in instead_of:
+                channel.leave(other)
             return Joined(channel.state.cursor(seat.scope), replayed, reset)
 
 
-def _send(seat: Seat, lines: Iterable[Line], entering: set[str]) -> int:
-    """Send what belongs to the rooms that are newly entered."""
+def _send(seat: Seat, lines: Iterable[Line], rooms: set[str], heard: set[str]) -> int:
+    """Send what belongs to these rooms and was not heard through the others."""
     sent = 0
     for line in lines:
         if not line.is_data or not seat.scope.shows(line.tenant_id):
             continue
         room = seat.scope.room if seat.scope.whole else line.room
-        if room in entering:
+        if room in rooms and not heard & {room, line.room}:
             seat.connection.deliver(line.message_for(room))
             sent += 1
     return sent
@@ -126,8 +157,7 @@ def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None) -> Joined:
     while True:
         board = channel.board(seat.scope, seat.view)
         with channel.lock:
-            if seat.ended or channel.gone:
-                raise NotFound(UNKNOWN)
+            _check_present(channel, seat)
             if channel.boards.get((seat.scope, seat.view)) is not board:
                 continue  # redrawn under another epoch, or forgotten, in between
             reset = cursor is not None and not board.knows(cursor)

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from ..clock import iso
@@ -100,12 +100,18 @@ def read(
 
 
 def reread(
-    session: Session, organization_id: str, epoch: str, subjects: set[str], after: int, through: int
+    session: Session,
+    organization_id: str,
+    epoch: str,
+    subjects: set[str],
+    tenants: set[str],
+    after: int,
+    through: int,
 ) -> dict[int, Line]:
-    """The lines of these subjects as the log has them now, by number."""
+    """The lines of these subjects and tenants as the log has them now, by number."""
     query = select(Event).where(
         Event.organization_id == organization_id,
-        Event.subject.in_(subjects),
+        or_(Event.subject.in_(subjects), Event.tenant_id.in_(tenants)),
         Event.seq > after,
         Event.seq <= through,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from sqlalchemy import select
 
@@ -29,42 +29,49 @@ class Hub:
         """Clients in no room: they hear broadcasts to everybody, and nothing else."""
         self.on_first_use: Callable[[], None] = lambda: None  # starts the dispatcher
         self._opening = threading.Lock()
+        self._table = threading.Lock()  # guards `channels`; never held over I/O
         self._heard: deque[str] = deque(maxlen=100)  # broadcasts to everybody that loners have got
 
     def channel(self, organization_id: str) -> Channel:
         """The organization's channel, opened when it is the first question. NotFound for an unknown id."""
-        found = self.channels.get(organization_id)
+        found = self._open_channel(organization_id)
         if found:
             return found
         self.on_first_use()
         with self._opening:
-            if organization_id not in self.channels:
-                with snapshot() as session:
-                    loaded = state.load(session, organization_id)
-                if loaded is None:
-                    raise NotFound(UNKNOWN)
-                self.channels[organization_id] = Channel(
-                    loaded, build=self.build, push_interval=self.push_interval
-                )
-            return self.channels[organization_id]
+            return self._open_channel(organization_id) or self._open(organization_id)
+
+    def _open_channel(self, organization_id: str) -> Channel | None:
+        """It stays open while whoever asks sits down."""
+        with self._table:
+            found = self.channels.get(organization_id)
+            if found:
+                found.used_at = time.monotonic()
+            return found
+
+    def _open(self, organization_id: str) -> Channel:
+        with snapshot() as session:
+            loaded = state.load(session, organization_id)
+        if loaded is None:
+            raise NotFound(UNKNOWN)
+        channel = Channel(loaded, build=self.build, push_interval=self.push_interval)
+        channel.on_broadcast = self._tell_loners
+        self.channels[organization_id] = channel
+        return channel
 
     def advance(self, organization_id: str) -> None:
         """Bring an organization forward, if anybody here watches it."""
         channel = self.channels.get(organization_id)
         if channel is None:
             return
-        lines = channel.advance()
+        channel.advance()
         if channel.gone:
-            self.channels.pop(organization_id, None)
-        self._tell_loners(lines)
+            self._forget(channel)
 
     def behind(self) -> list[str]:
         """The organizations whose log has grown, or that are gone: one query for all."""
-        if not self.channels and not self.loners:
-            return []
+        self._watch_for_broadcasts()
         with snapshot() as session:
-            if self.loners:
-                self._watch_for_broadcasts(session.scalar(select(Organization.id).order_by(Organization.id)))
             heads = {
                 id: (epoch, seq)
                 for id, epoch, seq in session.execute(
@@ -79,29 +86,43 @@ class Hub:
             if heads.get(id) != (channel.state.epoch, channel.state.seq)
         ]
 
-    def _watch_for_broadcasts(self, organization_id: str | None) -> None:
-        """A broadcast to everybody is in every organization's log: one channel is enough to hear it."""
-        if organization_id and organization_id not in self.channels:
-            self.channel(organization_id)
-        if organization_id:
-            self.channels[organization_id].used_at = time.monotonic()
+    def _watch_for_broadcasts(self) -> None:
+        """A broadcast to everybody is in every organization's log: one open channel hears it for loners.
 
-    def _tell_loners(self, lines: Iterable[Line]) -> None:
-        for line in lines:
-            if line.broadcast_id and line.broadcast_id not in self._heard:
-                self._heard.append(line.broadcast_id)
-                for connection in list(self.loners):
-                    connection.deliver(line.global_message)
+        It is open before the first of them comes: a channel hears nothing from before its opening.
+        """
+        if not self.channels:
+            with snapshot() as session:
+                first = session.scalar(select(Organization.id).order_by(Organization.id).limit(1))
+            if first:
+                self.channel(first)
+
+    def _tell_loners(self, line: Line) -> None:
+        if line.broadcast_id and line.broadcast_id not in self._heard:
+            self._heard.append(line.broadcast_id)
+            for connection in list(self.loners):
+                connection.deliver(line.global_message)
 
     def upkeep(self) -> None:
         """End expired seats, push what rested, forget what nobody watches."""
         before = time.monotonic() - IDLE_SECONDS
-        for id, channel in list(self.channels.items()):
+        for channel in list(self.channels.values()):
             channel.end_expired()
             channel.push_due()
             channel.drop_idle_boards(before)
-            if channel.idle and channel.used_at < before:
-                self.channels.pop(id, None)
+        self._forget_idle(before)
+
+    def _forget_idle(self, before: float) -> None:
+        """All but one: see _watch_for_broadcasts()."""
+        with self._table:
+            for id, channel in list(self.channels.items()):
+                if channel.idle and channel.used_at < before and len(self.channels) > 1:
+                    del self.channels[id]
+
+    def _forget(self, channel: Channel) -> None:
+        with self._table:
+            if self.channels.get(channel.organization_id) is channel:
+                del self.channels[channel.organization_id]
 
     def send_heads(self) -> None:
         for channel in list(self.channels.values()):

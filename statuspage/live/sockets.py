@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from flask import request
@@ -39,14 +40,15 @@ DRAINED = 200  # queued packets below which a replay goes on
 
 
 class SocketConnection:
-    """One Socket.IO client: what it brought, what it proved, and its seats."""
+    """One Socket.IO client: the secret it brought, the role it lowered itself to, and its seats."""
 
     def __init__(self, socketio: SocketIO, sid: str, secret: str | None) -> None:
         self.id = new_id()  # never the session id, which is a bearer secret
-        self.proof: Proof | None = None  # None: what it brought is not proved yet
         self.secret = secret
+        self.cap: Role | None = None
         self.seats: list[Seat] = []
         self.refused = 0
+        self.gone = False
         self._socketio = socketio
         self._sid = sid
 
@@ -103,9 +105,10 @@ class Sockets:
         connection = self._clients.pop(request.sid, None)  # type: ignore[attr-defined]
         if connection is None:
             return
-        self._hub.loners.discard(connection)
+        connection.gone = True  # first, so that a join that is still going on sits down no more
         for seat in list(connection.seats):
             self._drop(connection, seat)
+        self._hub.loners.discard(connection)
 
     # --- every event -------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ class Sockets:
                 return None
             try:
                 self._hold_to_rate(connection)
-                answer = handler(connection, schema.model_validate(data[0] if data else {}))
+                answer = handler(connection, _shape(schema, data))
             except Refusal as refusal:
                 answer = _failure(failure, refusal.message)
             except ValidationError as error:
@@ -149,7 +152,12 @@ class Sockets:
     # --- the four events ---------------------------------------------------------------------------
 
     def _authenticate(self, connection: SocketConnection, claim: Authenticate) -> Message:
-        role, joined = self._enter(connection, claim, claim.token or connection.secret, claim)
+        secret = claim.token or connection.secret
+        seat, joined = self._enter(
+            connection, claim, lambda session, scope: _prove_claim(session, secret, scope, claim)
+        )
+        connection.secret, connection.cap = secret, seat.proof.cap
+        assert seat.role  # it was let in
         return Message(
             "authenticated",
             {
@@ -157,13 +165,15 @@ class Sockets:
                 "clientId": connection.id,
                 "organizationId": claim.organization_id,
                 "tenantId": claim.tenant_id,
-                "role": role.value,
+                "role": seat.role.value,
                 **_joined(joined),
             },
         )
 
     def _join(self, connection: SocketConnection, wish: Join) -> Message:
-        _, joined = self._enter(connection, wish, connection.secret, None)
+        _, joined = self._enter(
+            connection, wish, lambda session, scope: _prove(session, connection.secret, scope, connection.cap)
+        )
         return Message(
             "joined-organization",
             {"organizationId": wish.organization_id, "tenantId": wish.tenant_id, **_joined(joined)},
@@ -185,8 +195,11 @@ class Sockets:
     # --- entering and leaving ----------------------------------------------------------------------
 
     def _enter(
-        self, connection: SocketConnection, wish: Join, secret: str | None, claim: Authenticate | None
-    ) -> tuple[Role, Joined]:
+        self,
+        connection: SocketConnection,
+        wish: Join,
+        prove: Callable[[Session, Scope], tuple[Proof, Role | None]],
+    ) -> tuple[Seat, Joined]:
         """Register, prove, replay, enter: in this order, so that nothing is missed and nothing leaks."""
         channel = self._hub.channel(wish.organization_id)
         scope = Scope(wish.organization_id, wish.tenant_id, whole=wish.scope == "all")
@@ -195,16 +208,12 @@ class Sockets:
         seat = Seat(connection, scope, wish.view)
         channel.register(seat)
         try:
-            role = entry.prove(
-                channel, seat, lambda session: _prove(session, connection, secret, scope, claim)
-            )
-            if claim or connection.proof is None:
-                connection.proof = seat.proof
+            entry.prove(channel, seat, lambda session: prove(session, scope))
             joined = self._take_seat(connection, channel, seat, wish.cursor)
         except BaseException:
             channel.leave(seat)
             raise
-        return role, joined
+        return seat, joined
 
     def _take_seat(
         self, connection: SocketConnection, channel: Channel, seat: Seat, cursor: str | None
@@ -213,6 +222,8 @@ class Sockets:
         connection.seats.append(seat)
         self._hub.loners.discard(connection)
         try:
+            if connection.gone:
+                raise NotFound("This connection has ended.")
             if seat.view == DATA:
                 return self._take_data_seat(connection, channel, seat, entry.wanted(cursor), others)
             joined = entry.enter_board(channel, seat, Cursor.parse(cursor))
@@ -232,17 +243,15 @@ class Sockets:
         cursor: Cursor | None,
         others: list[Seat],
     ) -> Joined:
+        """In place of the seat this connection had in the scope; the whole organization, of all of them."""
         mine = [o for o in others if o.view == DATA and o.scope.organization_id == channel.organization_id]
-        inside = {room for other in mine for room in other.rooms}
-        everything = Scope(channel.organization_id, whole=True)
-        wanted = entry.data_rooms(seat.scope)
-        if everything.room in inside:
-            wanted &= inside  # the whole organization has everything already: enter nothing twice
-        joined = entry.enter_data(channel, seat, wanted - inside, cursor)
-        if seat.scope.whole:
-            for other in mine:
-                if everything.room not in other.rooms:
-                    self._drop(connection, other)
+        replaced = [o for o in mine if seat.scope.whole or o.scope == seat.scope]
+        inside = {room for other in mine if other not in replaced for room in other.rooms}
+        everything = Scope(channel.organization_id, whole=True).room
+        rooms = set() if everything in inside else entry.data_rooms(seat.scope) - inside
+        joined = entry.enter_data(channel, seat, rooms, cursor, replaced)
+        for other in replaced:
+            self._drop(connection, other)
         return joined
 
     def _leave_seat(self, connection: SocketConnection, seat: Seat, *, only_tenant: bool) -> None:
@@ -262,35 +271,35 @@ class Sockets:
         channel = self._hub.channels.get(seat.scope.organization_id)
         if channel:
             channel.leave(seat)
-        if not connection.seats and connection in self._clients.values():
+        if not connection.seats and not connection.gone:
             self._hub.loners.add(connection)
 
 
 # --- proof and claims ------------------------------------------------------------------------------
 
 
-def _prove(
-    session: Session,
-    connection: SocketConnection,
-    secret: str | None,
-    scope: Scope,
-    claim: Authenticate | None,
+def _prove(session: Session, secret: str | None, scope: Scope, cap: Role | None) -> tuple[Proof, Role | None]:
+    """What the secret is worth in the scope, at most `cap`."""
+    proof = replace(_proof_of(session, secret), cap=cap)
+    role = role_in(session, proof, scope)
+    return proof, (None if scope.whole and not may(role, "scope.all") else role)
+
+
+def _prove_claim(
+    session: Session, secret: str | None, scope: Scope, claim: Authenticate
 ) -> tuple[Proof, Role | None]:
     """What the client proved, held against what it claims. Refusal when the two do not fit."""
-    proof = connection.proof if claim is None and connection.proof else _proof_of(session, secret)
-    role = role_in(session, proof, scope)
-    if role is None or (scope.whole and not may(role, "scope.all")):
+    proof, role = _prove(session, secret, scope, None)
+    if role is None:
         return proof, None
-    if claim is None:
-        return proof, role
     if claim.user_id and claim.user_id != proof.user_id:
-        raise Refusal("The token belongs to another user than the one you claim to be.")
+        raise Refusal("Your token does not prove that you are the user you claim to be.")
     if claim.user_role is None:
         return proof, role
     cap = _role(claim.user_role)
     if proof.token_id is None or cap is None or cap.rank > role.rank:
         raise Refusal("You claim a role that you do not have here.")
-    return Proof(proof.token_id, proof.user_id, proof.expires_at, cap), cap
+    return _prove(session, secret, scope, cap)
 
 
 def _proof_of(session: Session, secret: str | None) -> Proof:
@@ -307,7 +316,14 @@ def _role(name: str) -> Role | None:
     return Role(name) if name in list(Role) and name != Role.VISITOR else None
 
 
-# --- answers ---------------------------------------------------------------------------------------
+# --- shapes and answers ----------------------------------------------------------------------------
+
+
+def _shape(schema: type[Payload], data: tuple[Any, ...]) -> Any:
+    """The one object that an event carries; nothing at all is an empty one."""
+    if len(data) > 1:
+        raise Refusal("Send one object with an event.")
+    return schema.model_validate({} if not data or data[0] is None else data[0])
 
 
 def _joined(joined: Joined) -> dict[str, Any]:
@@ -326,6 +342,8 @@ def _failure(name: str, words: str) -> Message:
 
 
 def _words(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(step) for step in first["loc"]) or "data"
-    return f"{place}: {first['msg']}."
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if not first["loc"]:
+        return "Send one object with an event."
+    place = ".".join(str(step) for step in first["loc"])
+    return f"{place[:60]}: {first['msg']}."

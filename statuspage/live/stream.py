@@ -14,12 +14,12 @@ from ..models.errors import NotFound
 from ..models.scope import Scope
 from . import entry
 from .audience import Seat
-from .channel import UNKNOWN, Channel
+from .channel import REMEMBERED, UNKNOWN, Channel
 from .message import Cursor, Message
 from .views import DATA
 
 MAX_WAIT = 25.0  # seconds that a poll may be held
-MAX_QUEUED = 1000  # messages that a stream may be behind before it is cut
+MAX_QUEUED = 2 * REMEMBERED  # messages that a stream may be behind before it is cut
 END = None
 
 
@@ -66,9 +66,9 @@ class Stream:
             while not self._queue.empty():
                 yield self._queue.get() or b""
             page = entry.past(self._channel, self._seat.scope, cursor)
-            yield b"".join(line.message_for(self._room(line)).sse for line in page.lines)
-            if page.reset:
+            if page.reset or self._seat.ended:
                 break
+            yield b"".join(line.message_for(self._room(line)).sse for line in page.lines)
             cursor = page.cursor
         try:
             entry.enter_data(self._channel, self._seat, entry.data_rooms(self._seat.scope), cursor)
@@ -92,12 +92,18 @@ class Poll:
         self.id = new_id()
         self._channel = channel
         self._news = threading.Event()
+        self._cursor: Cursor | None = None
         self._seat = _take_seat(channel, Seat(self, scope, view), proof)
 
     def deliver(self, message: Message) -> None:
-        """Wake for what takes the client further; a `head` or a derived status does not."""
-        if message.cursor or message.name == "reset":
+        """Wake for what takes the client further, or tells that it is behind; a derived status does not."""
+        if message.cursor or message.name == "reset" or self._is_behind(message):
             self._news.set()
+
+    def _is_behind(self, message: Message) -> bool:
+        """A board that is no more pushes nothing: its clients learn of it by a `head` that is ahead."""
+        head = Cursor.parse(message.payload["cursor"]) if message.name == "head" else None
+        return bool(head and self._cursor and head > self._cursor)
 
     def wait_until_drained(self) -> None:
         """A poll queues nothing."""
@@ -107,6 +113,7 @@ class Poll:
 
     def answer(self, cursor: str | None, wait: float) -> dict[str, Any] | None:
         """What changed after the cursor, as soon as there is something; None after `wait` seconds without."""
+        self._cursor = Cursor.parse(cursor)
         try:
             found = self._look(cursor)
             if found is None and wait > 0:
@@ -118,11 +125,14 @@ class Poll:
             self._channel.leave(self._seat)
 
     def _look(self, cursor: str | None) -> dict[str, Any] | None:
+        """The answer, unless the right to it has ended: asked last, so that nothing later is shown."""
+        if self._seat.view == DATA:
+            found = self._lines(cursor)
+        else:
+            found = self._channel.board(self._seat.scope, self._seat.view).change(self._cursor)
         if self._seat.ended or self._channel.gone:
             raise NotFound(UNKNOWN)
-        if self._seat.view == DATA:
-            return self._lines(cursor)
-        return self._channel.board(self._seat.scope, self._seat.view).change(Cursor.parse(cursor))
+        return found
 
     def _listen(self, cursor: str | None) -> None:
         """Enter the room from this position: what came since the look wakes at once."""
@@ -130,7 +140,7 @@ class Poll:
             rooms = entry.data_rooms(self._seat.scope)
             entry.enter_data(self._channel, self._seat, rooms, entry.wanted(cursor))
         else:
-            entry.enter_board(self._channel, self._seat, Cursor.parse(cursor))
+            entry.enter_board(self._channel, self._seat, self._cursor)
 
     def _lines(self, text: str | None) -> dict[str, Any] | None:
         cursor, scope = entry.wanted(text), self._seat.scope

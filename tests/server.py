@@ -1,0 +1,141 @@
+"""The real server as a process of its own: `python app.py` on a free port, with a private folder."""
+
+import contextlib
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from flask import Flask
+
+from statuspage import config, create_app
+
+START_SECONDS = 30.0
+COMMAND_SECONDS = 30.0
+STOP_SECONDS = 10.0
+
+
+class Server:
+    """Start it, ask it, kill it, start it again on the same port and data. Also a context manager.
+
+    `settings` are those of statuspage/config.py; without any it is the demo.
+    """
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self._settings = settings
+        self._process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        """The demo's: user-123, admin of org-456."""
+        return json.loads((self.folder / "demo.json").read_text())["token"]
+
+    @property
+    def log(self) -> str:
+        """All that it ever said, over all its lives."""
+        return self._log_file.read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        assert self._process, "The server does not run."
+        return self._process.pid
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What another process needs to work on the same data."""
+        own = {setting.name for setting in config.SETTINGS}
+        settings = {"INSTANCE_PATH": str(self.folder), "PORT": str(self.port), **self._settings}
+        return {name: text for name, text in os.environ.items() if name not in own} | settings
+
+    def start(self) -> Self:
+        """Return when it answers."""
+        with self._log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=config.ROOT, env=self.environ, stdout=log, stderr=log
+            )
+        self._wait_until_it_listens()
+        return self
+
+    def kill(self) -> None:
+        """As a power cut would: kill -9."""
+        assert self._process, "The server does not run."
+        self._process.kill()
+        self._process.wait(STOP_SECONDS)
+        self._process = None
+
+    def stop(self) -> None:
+        """Ask it to end (SIGTERM), and see that it does. It may be down already."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        finally:
+            self.kill()
+
+    def command(self, *words: str) -> str:
+        """Run `flask --app app …` in another process, on the same data; what it says."""
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "app", *words],
+            cwd=config.ROOT,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=COMMAND_SECONDS,
+        ).stdout.strip()
+
+    @cached_property
+    def app(self) -> Flask:
+        """An application of this process on the same data: whoever writes through it is another node."""
+        app = create_app(config.read(self.environ))
+        app.extensions["live"].hub.on_first_use = lambda: None  # it writes; nobody listens here
+        return app
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+    @property
+    def _log_file(self) -> Path:
+        return self.folder / "server.log"
+
+    def _wait_until_it_listens(self) -> None:
+        assert self._process
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(self.port):
+            assert self._process.poll() is None, f"The server ended:\n{self.log}"
+            assert time.monotonic() < deadline, f"The server does not answer:\n{self.log}"
+            time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A free port below those that outgoing connections are given, so that none takes it meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
