@@ -1,7 +1,7 @@
 """How packets travel: Socket.IO over WebSocket and long-polling, with the faults of the stock stack mended.
 
 It knows nothing of the application: handlers are registered as with any Flask-SocketIO. It is the only place
-that depends on inner names of python-engineio, python-socketio, Flask-SocketIO, simple-websocket and gevent;
+that depends on inner names of python-engineio, python-socketio, Flask-SocketIO and gevent;
 `PRIVATE` in tests/live/test_transport.py lists them, so that an upgrade that renames one fails there.
 """
 
