@@ -16,7 +16,9 @@ from . import state
 from .audience import Connection, Seat
 from .channel import UNKNOWN, Channel
 from .feed import Line
+from .message import Message
 
+DRAIN_SECONDS = 5
 IDLE_SECONDS = 60.0  # boards and channels without an audience are kept this long
 
 
@@ -132,8 +134,9 @@ class Hub:
         channel = self.channels.get(organization_id)
         return list(channel.seats) if channel else []
 
-    def end_all(self, reason: str) -> None:
-        """Shutdown: everybody is let go, and comes back with a cursor."""
+    def drain(self) -> None:
+        """Before a shutdown: ask every client to come back within so many seconds, each at its own moment."""
+        message = Message("drain", {"delay": DRAIN_SECONDS})
         for channel in list(self.channels.values()):
             for seat in list(channel.seats):
-                channel.end(seat, reason)
+                seat.connection.deliver(message)
