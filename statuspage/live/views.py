@@ -3,18 +3,21 @@
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from flask import current_app
 from jinja2 import Environment
 
 from ..models.scope import Scope
-from ..models.status import ServiceStatus
+from ..models.status import Impact, ServiceStatus, worst
 from .board import Drawing, Part
 from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 
 DATA = "data"
 ROWS = "\x00"  # where a list's partial puts its rows; no text from outside contains a NUL
+NO_DATA = "no_data"  # the shape of a page that watches nothing yet
+FEW = 12  # services: on a page of so many every group is open
 
 
 def draw(view: str, state: State, scope: Scope) -> Drawing | None:
@@ -54,20 +57,21 @@ def _said(line: Any) -> str:
 
 
 def _page(state: State, scope: Scope) -> Drawing:
-    headline = state.description(scope)
+    nothing = not state.services_of(scope) and not state.open_incidents(scope)
+    headline = "No services yet" if nothing else state.description(scope)
     path = state.path(scope)
     return Drawing(
         title=f"{headline} · {state.title(scope)}",
         headline=headline,
         parts=(
             _name(state, scope),
-            _part("banner", "public/_banner.html", status=state.status(scope), headline=headline),
+            _banner(state, scope, NO_DATA if nothing else state.status(scope), headline),
             _list(
                 "incidents",
                 "incidents/_open.html",
                 [
                     _part(f"incident-{incident.id}", "incidents/_card.html", incident=incident, path=path)
-                    for incident in state.open_incidents(scope)
+                    for incident in sorted(state.open_incidents(scope), key=_severity, reverse=True)
                 ],
             ),
             _list("services", "services/_services.html", _groups(state, scope)),
@@ -92,24 +96,52 @@ def _incident(state: State, scope: Scope, id: str) -> Drawing | None:
 
 def _name(state: State, scope: Scope) -> Part:
     """Whose page it is: the part that stands in the header, above all the others."""
-    return _part("name", "public/_name.html", title=state.title(scope), path=state.path(scope))
+    tenant = state.tenants.get(scope.tenant_id or "")
+    return _part(
+        "name",
+        "public/_name.html",
+        name=tenant.name if tenant else state.name,
+        path=state.path(scope),
+        organization=state.name if tenant else "",
+        organization_path=f"/{state.slug}",
+    )
+
+
+def _banner(state: State, scope: Scope, status: str, headline: str) -> Part:
+    """The scope as a whole, and since when something is wrong, as far as incidents tell."""
+    started = min((i.started_at for i in state.open_incidents(scope) if _harms(i)), default=None)
+    return _part("banner", "public/_banner.html", status=status, headline=headline, started=started)
+
+
+def _severity(incident: IncidentFacts) -> int:
+    """What is worst comes first, and what is newest among equals."""
+    return list(Impact).index(incident.impact)
+
+
+def _harms(incident: IncidentFacts) -> bool:
+    if incident.services:
+        return any(status is not ServiceStatus.OPERATIONAL for _, status in incident.services)
+    return incident.impact is not Impact.NONE
 
 
 def _groups(state: State, scope: Scope) -> list[Part]:
-    """Services under no heading first, then group by group; a group without services is not shown."""
+    """Services under no heading first, then the organization's groups, then the tenant's; none is empty."""
+    services = state.services_of(scope)
     by_group: dict[str | None, list[ServiceFacts]] = {}
-    for service in state.services_of(scope):
+    for service in services:
         by_group.setdefault(service.group_id, []).append(service)
-    headings: list[GroupFacts | None] = [None, *(g for g in state.groups if scope.shows(g.tenant_id))]
+    groups = [group for group in state.groups if scope.shows(group.tenant_id)]
+    headings = [None, *sorted(groups, key=lambda group: group.tenant_id is not None)]
     return [
-        _group(heading, by_group[heading.id if heading else None])
+        _group(heading, by_group[heading.id if heading else None], few=len(services) <= FEW)
         for heading in headings
         if (heading.id if heading else None) in by_group
     ]
 
 
-def _group(heading: GroupFacts | None, services: list[ServiceFacts]) -> Part:
-    status = max((service.status for service in services), key=lambda status: status.severity)
+def _group(heading: GroupFacts | None, services: list[ServiceFacts], *, few: bool) -> Part:
+    """On a page of many services only groups with trouble inside are open."""
+    status = worst(service.status for service in services)
     return _list(
         f"group-{heading.id if heading else 'none'}",
         "services/_group.html",
@@ -125,25 +157,32 @@ def _group(heading: GroupFacts | None, services: list[ServiceFacts]) -> Part:
         ],
         name=heading.name if heading else "",
         status=status,
+        open=few or status is not ServiceStatus.OPERATIONAL,
     )
 
 
 def _days(state: State, scope: Scope) -> list[Part]:
+    """The last days, newest first; days in a row on which nothing began are one row."""
     by_day: dict[date, list[IncidentFacts]] = {}
     for incident in state.incidents_of(scope):
-        if incident.resolved_at is not None:
-            by_day.setdefault(state.local_day(incident.started_at), []).append(incident)
+        by_day.setdefault(state.local_day(incident.started_at), []).append(incident)
     days = [state.today - timedelta(days=n) for n in range(DAYS)]
-    return [
-        _part(
-            f"day-{day.isoformat()}",
-            "incidents/_day.html",
-            day=day,
-            incidents=tuple(by_day.get(day, ())),
-            path=state.path(scope),
-        )
-        for day in days
-    ]
+    runs = groupby(days, key=lambda day: day if day in by_day else None)
+    return [_day(list(run), by_day.get(day, []) if day else [], state.path(scope)) for day, run in runs]
+
+
+def _day(days: list[date], incidents: list[IncidentFacts], path: str) -> Part:
+    """Named by its first day, which stays when a quiet run grows."""
+    over = tuple(incident for incident in incidents if incident.resolved_at)
+    return _part(
+        f"day-{days[-1].isoformat()}",
+        "incidents/_day.html",
+        first=days[-1],
+        last=days[0],
+        incidents=over,
+        running=len(incidents) - len(over),
+        path=path,
+    )
 
 
 # --- rendering -------------------------------------------------------------------------------------

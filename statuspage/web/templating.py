@@ -1,14 +1,20 @@
-"""How templates write moments and days. The browser rewrites them in the visitor's own zone."""
+"""How templates write moments, days, lengths of time, and messages.
 
-from datetime import UTC, date, datetime
+The browser rewrites moments and days in the visitor's own zone; what is written here is its fallback.
+"""
+
+from datetime import UTC, date, datetime, timedelta
 
 from flask import Flask
 
 from ..clock import iso
+from .markdown import markdown, plain
 
 
 def register(app: Flask) -> None:
-    app.jinja_env.filters.update(iso=iso, moment=moment, day=day)
+    app.jinja_env.filters.update(
+        iso=iso, moment=moment, day=day, duration=duration, markdown=markdown, plain=plain
+    )
 
 
 def moment(value: datetime) -> str:
@@ -19,3 +25,14 @@ def moment(value: datetime) -> str:
 def day(value: date) -> str:
     """`22 Nov 2026`"""
     return f"{value:%d %b %Y}".lstrip("0")
+
+
+def duration(value: timedelta) -> str:
+    """`35 minutes`, `2 hours 5 minutes`, `3 days 4 hours`: at most two units, cut off below a minute."""
+    minutes = int(value.total_seconds() // 60)
+    if minutes < 1:
+        return "less than a minute"
+    counts = {"day": minutes // 1440, "hour": minutes // 60 % 24, "minute": minutes % 60}
+    units = [f"{count} {unit}{'s' if count > 1 else ''}" for unit, count in counts.items()]
+    first = next(index for index, count in enumerate(counts.values()) if count)
+    return " ".join(unit for unit in units[first : first + 2] if not unit.startswith("0 "))
