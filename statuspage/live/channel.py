@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,12 +23,12 @@ from . import feed, state, views
 from .audience import Room, Seat
 from .board import Board, Drawing
 from .feed import Line
+from .memory import Memory
 from .message import Cursor, Message
 from .state import State
 
 log = logging.getLogger(__name__)
 
-REMEMBERED = 1000  # recent lines kept in memory: most replays never touch the database
 UNKNOWN = "Unknown organization or tenant, or no access to it."
 
 
@@ -40,8 +39,7 @@ class Channel:
         self.build = build
         self.lock = threading.RLock()
         self._door = threading.Lock()  # guards `rooms`; never held over I/O, so that leaving never waits
-        self.recent: deque[Line] = deque(maxlen=REMEMBERED)
-        self.floor = loaded.seq  # lines after this one are in `recent`
+        self.memory = Memory(loaded.seq)
         self.boards: dict[tuple[Scope, str], Board] = {}
         self.rooms: dict[str, Room] = {}
         self.seats: set[Seat] = set()
@@ -76,7 +74,7 @@ class Channel:
                 assert loaded is not None  # the snapshot still has the row
                 missed = loaded.epoch != self.state.epoch or loaded.pruned_through > self.state.seq
                 lines = [] if missed else self._lines(session, loaded)
-                self._forget_edited(session, lines)
+                self.memory.forget(session, lines)
                 if missed or any(line.is_access for line in lines):
                     self._reauthorise(session)
             self._take(loaded, lines, missed)
@@ -93,17 +91,6 @@ class Channel:
             lines += page
             after = page[-1].seq
         return lines
-
-    def _forget_edited(self, session: Session, lines: list[Line]) -> None:
-        """Lines of what was edited or deleted are blank in the log now: read them again."""
-        edited = {line.subject for line in lines if line.type in ("updated", "deleted")}
-        gone = {line.subject for line in lines if line.type == "tenant-deleted"}
-        if not any(line.subject in edited or line.tenant_id in gone for line in self.recent):
-            return
-        now = feed.reread(
-            session, self.organization_id, self.state.epoch, edited, gone, self.floor, self.state.seq
-        )
-        self.recent = deque((now.get(line.seq, line) for line in self.recent), maxlen=REMEMBERED)
 
     def _reauthorise(self, session: Session) -> None:
         """Ask again for every seat; those that lost the right end before anything later is sent.
@@ -126,18 +113,13 @@ class Channel:
         if missed:
             self._reset()
         for line in lines:
-            self._remember(line)
+            self.memory.add(line)
             self._deliver(line)
         for scope, before in overall.items():
             if loaded.has(scope) and loaded.status(scope) != before:
                 self._room_deliver(scope.room, self.status_message(scope))
         self._redraw(missed)
         self.push_due()
-
-    def _remember(self, line: Line) -> None:
-        if len(self.recent) == REMEMBERED:
-            self.floor = self.recent[0].seq
-        self.recent.append(line)
 
     def _deliver(self, line: Line) -> None:
         if not line.is_data:
@@ -151,8 +133,7 @@ class Channel:
 
     def _reset(self) -> None:
         """The log starts anew, or was pruned under us: data clients read the state again."""
-        self.recent.clear()
-        self.floor = self.state.seq
+        self.memory.clear(self.state.seq)
         for room in self._data_rooms():
             room.position = self.state.seq
             room.deliver(Message("reset", {"cursor": str(self._head_cursor())}))
@@ -195,8 +176,8 @@ class Channel:
 
     def _news(self, scope: Scope, after: int) -> Iterable[Line]:
         """What can be put into words; a broadcast by hand carries anything."""
-        lines = (x for x in self.recent if x.seq > after and x.type != "broadcast")
-        return (x for x in lines if scope.shows(x.tenant_id))
+        lines = (line for line in self.memory.after(after) if line.type != "broadcast")
+        return (line for line in lines if scope.shows(line.tenant_id))
 
     # --- what is shown -----------------------------------------------------------------------------
 
@@ -223,7 +204,7 @@ class Channel:
 
     def remembers(self, cursor: Cursor) -> bool:
         """Whether every line after this position is in memory."""
-        return cursor.epoch == self.state.epoch and self.floor <= cursor.seq <= self.state.seq
+        return cursor.epoch == self.state.epoch and self.memory.floor <= cursor.seq <= self.state.seq
 
     def status_message(self, scope: Scope) -> Message:
         """The derived `status-update`: the last state, not a line of the log, so without `id`."""

@@ -86,9 +86,7 @@ def past(channel: Channel, scope: Scope, cursor: Cursor) -> Past:
     with channel.lock:
         now = channel.state
         if channel.remembers(cursor):
-            lines = [
-                x for x in channel.recent if x.seq > cursor.seq and x.is_data and scope.shows(x.tenant_id)
-            ]
+            lines = [x for x in channel.memory.after(cursor.seq) if x.is_data and scope.shows(x.tenant_id)]
             return Past(lines, Cursor(now.epoch, now.seq), more=False)
     with snapshot() as session:
         row = session.get(Organization, channel.organization_id)
@@ -128,7 +126,7 @@ def enter_data(
             if after and not channel.remembers(after):
                 continue  # it moved on while we were sending
             if after:
-                replayed += _send(seat, (x for x in channel.recent if x.seq > after.seq), rooms, heard)
+                replayed += _send(seat, channel.memory.after(after.seq), rooms, heard)
             if reset:
                 seat.connection.deliver(Message("reset", {"cursor": channel.state.cursor(seat.scope)}))
             if asked:

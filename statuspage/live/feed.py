@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..clock import iso
@@ -99,23 +99,12 @@ def read(
     return [_line(event, epoch) for event in session.scalars(query)]
 
 
-def reread(
-    session: Session,
-    organization_id: str,
-    epoch: str,
-    subjects: set[str],
-    tenants: set[str],
-    after: int,
-    through: int,
-) -> dict[int, Line]:
-    """The lines of these subjects and tenants as the log has them now, by number."""
+def reread(session: Session, lines: list[Line]) -> dict[int, Line]:
+    """These lines as the log has them now, by number."""
     query = select(Event).where(
-        Event.organization_id == organization_id,
-        or_(Event.subject.in_(subjects), Event.tenant_id.in_(tenants)),
-        Event.seq > after,
-        Event.seq <= through,
+        Event.organization_id == lines[0].organization_id, Event.seq.in_([line.seq for line in lines])
     )
-    return {event.seq: _line(event, epoch) for event in session.scalars(query)}
+    return {event.seq: _line(event, lines[0].epoch) for event in session.scalars(query)}
 
 
 def _line(event: Event, epoch: str) -> Line:

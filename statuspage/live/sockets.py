@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from flask import request
@@ -18,14 +17,14 @@ from sqlalchemy.orm import Session
 
 from ..clock import iso, now
 from ..database import new_id
-from ..models import access
-from ..models.access import NOBODY, Proof, Role, may, role_in
+from ..models.access import Proof, Role
 from ..models.errors import NotFound, Refusal
 from ..models.scope import Scope
 from ..schemas.live import Authenticate, Join, Leave, Payload, Ping
 from . import entry, transport
 from .audience import Seat
 from .channel import Channel
+from .claim import claimed, proved
 from .entry import Joined
 from .hub import Hub
 from .message import Cursor, Message
@@ -154,7 +153,7 @@ class Sockets:
     def _authenticate(self, connection: SocketConnection, claim: Authenticate) -> Message:
         secret = claim.token or connection.secret
         seat, joined = self._enter(
-            connection, claim, lambda session, scope: _prove_claim(session, secret, scope, claim)
+            connection, claim, lambda session, scope: claimed(session, secret, scope, claim)
         )
         connection.secret, connection.cap = secret, seat.proof.cap
         assert seat.role  # it was let in
@@ -172,7 +171,7 @@ class Sockets:
 
     def _join(self, connection: SocketConnection, wish: Join) -> Message:
         _, joined = self._enter(
-            connection, wish, lambda session, scope: _prove(session, connection.secret, scope, connection.cap)
+            connection, wish, lambda session, scope: proved(session, connection.secret, scope, connection.cap)
         )
         return Message(
             "joined-organization",
@@ -273,47 +272,6 @@ class Sockets:
             channel.leave(seat)
         if not connection.seats and not connection.gone:
             self._hub.loners.add(connection)
-
-
-# --- proof and claims ------------------------------------------------------------------------------
-
-
-def _prove(session: Session, secret: str | None, scope: Scope, cap: Role | None) -> tuple[Proof, Role | None]:
-    """What the secret is worth in the scope, at most `cap`."""
-    proof = replace(_proof_of(session, secret), cap=cap)
-    role = role_in(session, proof, scope)
-    return proof, (None if scope.whole and not may(role, "scope.all") else role)
-
-
-def _prove_claim(
-    session: Session, secret: str | None, scope: Scope, claim: Authenticate
-) -> tuple[Proof, Role | None]:
-    """What the client proved, held against what it claims. Refusal when the two do not fit."""
-    proof, role = _prove(session, secret, scope, None)
-    if role is None:
-        return proof, None
-    if claim.user_id and claim.user_id != proof.user_id:
-        raise Refusal("Your token does not prove that you are the user you claim to be.")
-    if claim.user_role is None:
-        return proof, role
-    cap = _role(claim.user_role)
-    if proof.token_id is None or cap is None or cap.rank > role.rank:
-        raise Refusal("You claim a role that you do not have here.")
-    return _prove(session, secret, scope, cap)
-
-
-def _proof_of(session: Session, secret: str | None) -> Proof:
-    if secret is None:
-        return NOBODY
-    proof = access.prove(session, secret)
-    if proof is None or proof.token_id is None:
-        raise Refusal("This token is unknown, expired or revoked.")
-    access.note_use(proof.token_id)
-    return proof
-
-
-def _role(name: str) -> Role | None:
-    return Role(name) if name in list(Role) and name != Role.VISITOR else None
 
 
 # --- shapes and answers ----------------------------------------------------------------------------

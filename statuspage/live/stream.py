@@ -14,7 +14,8 @@ from ..models.errors import NotFound
 from ..models.scope import Scope
 from . import entry
 from .audience import Seat
-from .channel import REMEMBERED, UNKNOWN, Channel
+from .channel import UNKNOWN, Channel
+from .memory import REMEMBERED
 from .message import Cursor, Message
 from .views import DATA
 

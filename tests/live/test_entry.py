@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from statuspage.database import db, snapshot, transaction
-from statuspage.live import channel as channels
-from statuspage.live import entry, feed
+from statuspage.live import entry, feed, views
 from statuspage.live.audience import Seat
 from statuspage.live.channel import board_room
 from statuspage.live.hub import Hub
+from statuspage.live.memory import Memory
 from statuspage.live.message import Cursor, Message
 from statuspage.models.access import NOBODY, Membership, Proof, Role, role_in
 from statuspage.models.errors import NotFound
@@ -119,9 +119,8 @@ def test_what_is_written_while_a_replay_is_sent_is_heard_once_and_in_order(cast,
 
 def test_a_replay_goes_on_from_the_log_when_memory_moved_on_while_it_was_sent(cast, acme, monkeypatch):
     """A slow reader, and a writer that fills the memory again and again meanwhile."""
-    monkeypatch.setattr(channels, "REMEMBERED", 10)
     monkeypatch.setattr(feed, "PAGE", 7)
-    acme.recent = channels.deque(maxlen=10)
+    acme.memory = Memory(acme.state.seq, 10)
     start = cast.acme.seq
     say(cast.acme, 40)
     acme.advance()
@@ -174,9 +173,8 @@ def test_a_client_of_a_node_that_is_ahead_is_met_there(cast, acme):
 
 
 def test_a_log_pruned_in_the_middle_of_a_replay_ends_in_a_reset(cast, acme, monkeypatch):
-    monkeypatch.setattr(channels, "REMEMBERED", 5)
     monkeypatch.setattr(feed, "PAGE", 10)
-    acme.recent = channels.deque(maxlen=5)
+    acme.memory = Memory(acme.state.seq, 5)
     start = cast.acme.seq
     say(cast.acme, 50)
     acme.advance()
@@ -257,9 +255,8 @@ def test_a_right_that_ends_while_it_is_proved_is_not_proved(cast, acme, applied)
 
 
 def test_a_right_that_ends_while_a_replay_is_sent_ends_the_replay(cast, acme, monkeypatch):
-    monkeypatch.setattr(channels, "REMEMBERED", 5)
     monkeypatch.setattr(feed, "PAGE", 10)
-    acme.recent = channels.deque(maxlen=5)
+    acme.memory = Memory(acme.state.seq, 5)
     start = cast.acme.seq
     say(cast.acme, 30, cast.south)
     acme.advance()
@@ -414,15 +411,15 @@ def test_a_board_that_cannot_be_drawn_spoils_no_other(cast, acme, monkeypatch):
     for seat in (page, north):
         entry.enter_board(acme, seat, None)
         seat.connection.heard.clear()
-    draw = channels.views.draw
+    draw = views.draw
     broken = lambda view, state, scope: 1 / 0 if scope.tenant_id else draw(view, state, scope)  # noqa: E731
-    monkeypatch.setattr(channels.views, "draw", broken)
+    monkeypatch.setattr(views, "draw", broken)
     with transaction(cast.acme):
         cast.acme_service.update(own_status=ServiceStatus.MAJOR_OUTAGE.value)
     acme.advance()
     assert page.connection.names == ["change"]
     assert north.connection.names == ["head"]  # it is behind now, and asks
-    monkeypatch.setattr(channels.views, "draw", draw)
+    monkeypatch.setattr(views, "draw", draw)
     assert "Major outage" in str(acme.board(cast.north.scope, "page").change(None))
     assert board_room(cast.north.scope, "page") in acme.rooms
 
