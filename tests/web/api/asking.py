@@ -54,6 +54,7 @@ class Api:
             assert answer.status_code == 200, answer.text
             pages.append(answer.json["items"])
             after = answer.json["next"]
+            assert len(pages) < 50, "the list does not end"
         return pages
 
 

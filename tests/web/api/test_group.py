@@ -22,7 +22,9 @@ def test_a_deleted_group_leaves_its_services_under_no_heading(api, cast, things)
     with transaction(cast.acme):
         group = ServiceGroup.create(cast.acme, None, name="Three")
         ids = [Service.create(cast.acme, None, name=f"s{n}", group=group).id for n in range(3)]
+    before = len(lines(cast.acme))
     assert api.delete(f"/groups/{group.id}", by="acme-editor").status_code == 204
+    assert lines(cast.acme)[before:] == [("service-update", "updated")] * 3 + [("group", "deleted")]
     assert [api.get(f"/services/{id}").json["groupId"] for id in ids] == [None, None, None]
     assert api.get(f"/services/{things.service}").json["groupId"] == things.group
     assert api.get(f"/groups/{group.id}").status_code == 404

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select
 
-from statuspage.database import snapshot
+from statuspage.database import snapshot, transaction
 from statuspage.live.audience import Seat
 from statuspage.live.channel import board_room
 from statuspage.live.entry import data_rooms
@@ -148,6 +148,13 @@ def test_a_broadcast_to_everybody_is_for_operators(api, cast):
     answer = api.post("/websocket/broadcast", {**HELLO, "tenantId": cast.north.id}, by="operator")
     assert answer.status_code == 422
     assert lines(cast.acme) == before
+
+
+def test_an_operator_who_is_one_no_longer_reaches_nobody(api, cast):
+    with transaction():
+        cast.users["operator"].operator = False
+    assert api.post("/websocket/broadcast", HELLO, by="operator").status_code == 403
+    assert api.get(INFO, by="operator").status_code == 422
 
 
 def test_16_kilobytes_are_the_most(api):
