@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blinker import Signal
 from flask_sqlalchemy import SQLAlchemy
@@ -60,7 +60,11 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
-db.Model.registry.update_type_annotation_map({datetime: UtcDateTime()})
+if TYPE_CHECKING:
+    Model = Base  # a type checker cannot see the class that Flask-SQLAlchemy makes of it
+else:
+    Model = db.Model
+Model.registry.update_type_annotation_map({datetime: UtcDateTime()})
 
 committed = Signal()
 """Sent after a commit that recorded events: `sender` is the organization's id. Facts only, no objects."""

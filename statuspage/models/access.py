@@ -7,11 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, or_, select, update
+from sqlalchemy import ForeignKey, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..clock import iso, now
-from ..database import db, new_id
+from ..database import Model, db, new_id
 from .errors import Conflict, Invalid
 from .event import ACCESS
 from .organization import Organization, Tenant
@@ -63,7 +63,7 @@ def may(role: Role | None, verb: str) -> bool:
     return role is not None and verb in LEAST_ROLE and role.rank >= LEAST_ROLE[verb].rank
 
 
-class Membership(db.Model):
+class Membership(Model):
     """A role of a user in an organization, or in one tenant of it."""
 
     __tablename__ = "membership"
@@ -112,7 +112,7 @@ class Membership(db.Model):
         return db.session.get(Tenant, self.tenant_id) if self.tenant_id else None
 
 
-class ApiToken(db.Model):
+class ApiToken(Model):
     """A user's key for programs. Only its hash is kept; its role never exceeds the user's own.
 
     Without `organization_id` it reaches the whole install: for instance operators only.
@@ -285,11 +285,6 @@ def _membership_role(session: Session, user: User, scope: Scope) -> Role | None:
         select(Membership).where(
             Membership.user_id == user.id,
             Membership.organization_id == scope.organization_id,
-            or_(
-                Membership.tenant_id.is_(None),
-                scope.tenant_id is None,
-                Membership.tenant_id == scope.tenant_id,
-            ),
         )
     )
     roles = (_within(Role(row.role), row.tenant_id, scope) for row in rows)

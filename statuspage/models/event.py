@@ -7,7 +7,7 @@ from sqlalchemy import JSON, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..clock import now
-from ..database import db
+from ..database import Model
 
 DATA_NAMES = ("service-update", "incident-update", "status-update")
 """The three names of the contract. Only these reach data clients; the others move boards and access."""
@@ -16,7 +16,7 @@ ACCESS = "access"
 """The name of lines that change who may see something: every process then asks everybody again."""
 
 
-class Event(db.Model):
+class Event(Model):
     """Position `seq` of an organization's log: gapless, in commit order.
 
     `since` is the previous data line of the same room (the organization's own, or the tenant's) and

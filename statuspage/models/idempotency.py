@@ -10,13 +10,13 @@ from sqlalchemy import JSON, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..clock import now
-from ..database import db
+from ..database import Model, db
 from .errors import Invalid
 
 KEPT = timedelta(hours=24)
 
 
-class IdempotentRequest(db.Model):
+class IdempotentRequest(Model):
     """One answered POST. `caller` is the token or user; `fingerprint` a digest of path and body."""
 
     __tablename__ = "idempotent_request"

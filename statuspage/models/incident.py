@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import JSON, ForeignKey, Index, select
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import iso, now
-from ..database import db, new_id
+from ..database import Model, db, new_id
 from .errors import Conflict, Invalid
 from .organization import Organization, Tenant
 from .service import services_of, settle
 from .status import Impact, IncidentStatus, ServiceStatus, worst
 
 
-class Incident(db.Model):
+class Incident(Model):
     """Belongs to one scope and affects services of exactly that scope.
 
     Investigating, identified and monitoring in any order; any of them to resolved, once.
@@ -191,7 +191,7 @@ class Incident(db.Model):
         }
 
 
-class IncidentUpdate(db.Model):
+class IncidentUpdate(Model):
     """One message of an incident's timeline; `services` is what it says of each affected service."""
 
     __tablename__ = "incident_update"
@@ -207,7 +207,7 @@ class IncidentUpdate(db.Model):
 
     incident: Mapped[Incident] = relationship(back_populates="updates")
 
-    __table_args__ = (db.UniqueConstraint("incident_id", "number"),)
+    __table_args__ = (UniqueConstraint("incident_id", "number"),)
 
     def as_json(self) -> dict[str, Any]:
         return {

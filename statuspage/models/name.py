@@ -4,10 +4,10 @@ import re
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import db
+from ..database import Model, db
 from .errors import Conflict, Invalid
 
-# Every first or second path segment that the application uses itself. tests/web/test_routes.py
+# Every first or second path segment that the application uses itself. tests/test_walls.py
 # reads the route map and fails when one is missing.
 RESERVED = frozenset(
     """
@@ -20,7 +20,7 @@ RESERVED = frozenset(
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 
-class Name(db.Model):
+class Name(Model):
     """One path segment under `parent` (an organization's id, or nothing for the first segment)."""
 
     __tablename__ = "name"

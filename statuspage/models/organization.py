@@ -5,11 +5,11 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, delete, select, update
+from sqlalchemy import ForeignKey, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import now
-from ..database import db, new_id
+from ..database import Model, db, new_id
 from . import name as names
 from .errors import Conflict, Invalid
 from .event import ACCESS, DATA_NAMES, Event
@@ -26,7 +26,7 @@ def new_epoch() -> str:
     return secrets.token_hex(4)
 
 
-class Organization(db.Model):
+class Organization(Model):
     """The customer of an install. `seq` counts its log; the other counters are the last line of a room.
 
     own_seq: of its own page (any name) · data_seq: of any room (the three names) · own_data_seq: both.
@@ -217,7 +217,7 @@ class Organization(db.Model):
         }
 
 
-class Tenant(db.Model):
+class Tenant(Model):
     """A customer or team inside an organization, with a page of its own; never more visible than it."""
 
     __tablename__ = "tenant"
@@ -237,7 +237,7 @@ class Tenant(db.Model):
     services: Mapped[list["Service"]] = relationship(viewonly=True)
     incidents: Mapped[list["Incident"]] = relationship(viewonly=True)
 
-    __table_args__ = (db.UniqueConstraint("organization_id", "slug"),)
+    __table_args__ = (UniqueConstraint("organization_id", "slug"),)
 
     @classmethod
     def create(

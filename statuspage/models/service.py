@@ -7,14 +7,14 @@ from sqlalchemy import ForeignKey, func, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import iso, now
-from ..database import db, new_id
+from ..database import Model, db, new_id
 from .errors import Invalid
 from .organization import Organization, Tenant
 from .scope import Scope
 from .status import ServiceStatus
 
 
-class ServiceGroup(db.Model):
+class ServiceGroup(Model):
     """A heading that services of the same scope stand under."""
 
     __tablename__ = "service_group"
@@ -77,7 +77,7 @@ class ServiceGroup(db.Model):
         }
 
 
-class Service(db.Model):
+class Service(Model):
     """Something people depend on. `own_status` is the operator's word; `status` is what is shown.
 
     `status` is derived and written by settle() alone: the worst of the operator's word and of what

@@ -9,13 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..clock import now
-from ..database import db, new_id
+from ..database import Model, db, new_id
 from .errors import Conflict
 
 _hasher = PasswordHasher()  # Argon2id, the library's current recommendation (RFC 9106)
 
 
-class User(db.Model):
+class User(Model):
     """`operator` runs the whole install. A user without `email` is a service user and cannot sign in."""
 
     __tablename__ = "user_account"

@@ -81,7 +81,7 @@ def _serve(file: str) -> Response:
     if asset is None:
         raise NotFound("There is no such file. Reload the page that asked for it.")
     headers: dict[str, Any] = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
-    if "gzip" in request.accept_encodings:
+    if request.accept_encodings["gzip"]:
         return Response(
             assets.packed[file],
             headers={**headers, "Content-Encoding": "gzip"},
