@@ -1,4 +1,4 @@
-"""Commands: `flask --app app token create …`, and so on. What was made stands alone on the last line."""
+"""Commands: `flask token create …`, and so on. What was made stands alone on the last line."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 import click
 from flask import Flask
 from flask.cli import AppGroup
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from .clock import now
-from .database import Gone, db, transaction
+from .database import Busy, Gone, db, transaction
 from .models.access import MEMBER_ROLES, ApiToken, Membership, Role
 from .models.errors import Refusal
 from .models.name import Name
@@ -16,6 +18,7 @@ from .models.organization import Organization, Tenant, check_timezone
 from .models.service import Service
 from .models.status import ServiceStatus, Visibility
 from .models.user import User
+from .schemas import text
 
 ROLES = click.Choice([role.value for role in MEMBER_ROLES])
 VISIBILITY = click.Choice([visibility.value for visibility in Visibility])
@@ -31,7 +34,31 @@ class Noun(AppGroup):
             raise click.ClickException(refusal.message) from refusal
         except Gone as gone:
             raise click.ClickException("It was deleted in the meantime.") from gone
+        except Busy as busy:
+            raise click.ClickException("Too many changes at once. Please try again.") from busy
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            raise click.ClickException(
+                f"The database says: {reason}. If it is new or of an older version: flask db upgrade"
+            ) from error
+        except UnicodeEncodeError as error:
+            raise click.ClickException("Write what you give in UTF-8.") from error
 
+
+class NameType(click.ParamType):
+    """A name as the API takes it: see schemas/text.py."""
+
+    name = "text"
+    _shape: TypeAdapter[str] = TypeAdapter(text.Name)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return self._shape.validate_python(value.strip())
+        except ValidationError as error:
+            self.fail(error.errors()[0]["msg"].removeprefix("Value error, ") + ".", param, ctx)
+
+
+NAME = NameType()
 
 organization_noun = Noun("organization", help="Organizations: who has a page.")
 tenant_noun = Noun("tenant", help="Tenants of an organization.")
@@ -51,7 +78,7 @@ def register(app: Flask) -> None:
 
 @organization_noun.command("create")
 @click.option("--slug", required=True, help="Its path: /SLUG")
-@click.option("--name", required=True)
+@click.option("--name", required=True, type=NAME)
 @click.option("--timezone", default="UTC", show_default=True)
 @click.option("--visibility", type=VISIBILITY, default="public", show_default=True)
 def create_organization(slug: str, name: str, timezone: str, visibility: str) -> None:
@@ -67,7 +94,7 @@ def create_organization(slug: str, name: str, timezone: str, visibility: str) ->
 @organization_noun.command("update")
 @click.argument("organization")
 @click.option("--slug")
-@click.option("--name")
+@click.option("--name", type=NAME)
 @click.option("--timezone")
 @click.option("--visibility", type=VISIBILITY)
 def update_organization(organization: str, visibility: str | None, **changes: str | None) -> None:
@@ -91,7 +118,7 @@ def delete_organization(organization: str) -> None:
 @tenant_noun.command("create")
 @click.option("--organization", required=True)
 @click.option("--slug", required=True, help="Its path: /ORGANIZATION/SLUG")
-@click.option("--name", required=True)
+@click.option("--name", required=True, type=NAME)
 @click.option("--visibility", type=VISIBILITY, default="public", show_default=True)
 def create_tenant(organization: str, slug: str, name: str, visibility: str) -> None:
     """Create a tenant and print its id."""
@@ -105,7 +132,7 @@ def create_tenant(organization: str, slug: str, name: str, visibility: str) -> N
 @click.argument("organization")
 @click.argument("tenant")
 @click.option("--slug")
-@click.option("--name")
+@click.option("--name", type=NAME)
 @click.option("--visibility", type=VISIBILITY)
 def update_tenant(organization: str, tenant: str, visibility: str | None, **changes: str | None) -> None:
     """Change a tenant."""
@@ -130,7 +157,7 @@ def delete_tenant(organization: str, tenant: str) -> None:
 
 
 @user_noun.command("create")
-@click.option("--name", required=True)
+@click.option("--name", required=True, type=NAME)
 @click.option("--email")
 @click.option("--password", help="Asked for when an e-mail address is given without it.")
 @click.option("--operator", is_flag=True, help="Runs this whole install.")
@@ -179,8 +206,8 @@ def remove_membership(user: str, organization: str, tenant: str | None) -> None:
 @click.option("--tenant")
 @click.option("--role", type=click.Choice([*ROLES.choices, "operator"]), required=True)
 @click.option("--user", help="Whose token it is. Without it a service user is made.")
-@click.option("--name", default="")
-@click.option("--days", type=click.IntRange(1), help="Expires after so many days.")
+@click.option("--name", type=NAME, default="Token", show_default=True)
+@click.option("--days", type=click.IntRange(1, 36_500), help="Expires after so many days.")
 def create_token(
     organization: str | None, tenant: str | None, role: str, user: str | None, name: str, days: int | None
 ) -> None:
@@ -207,7 +234,7 @@ def _organization_token(
         if user:
             holder = find_user(user)
         else:
-            holder = User.create(name=name or f"Service user ({role.value})")
+            holder = User.create(name=name)
             Membership.grant(holder, role, found, place)
         _, secret = ApiToken.create(holder, role, found, place, name=name, expires_at=expires_at)
     return secret

@@ -2,15 +2,19 @@
 
 import json
 import logging
+import math
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+DAY = 86_400  # seconds
 
 
 class WrongSetting(SystemExit):
@@ -33,22 +37,24 @@ def _switch(text: str) -> bool:
     raise ValueError("write 1 or 0")
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 86_400:
-        raise ValueError("write a number of seconds above 0")
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= DAY:
+        raise ValueError(f"write a number of seconds above 0, at most {DAY}")
     return value
 
 
 def _whole(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ValueError("write a whole number above 0")
-    return value
+    return int(text)
 
 
 def _port(text: str) -> int:
-    if not 0 < int(text) < 65_536:
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
         raise ValueError("write a port from 1 to 65535")
     return int(text)
 
@@ -63,39 +69,54 @@ def _origins(text: str) -> list[str]:
     origins = [origin.strip().rstrip("/") for origin in text.split(",") if origin.strip()]
     for origin in origins:
         parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.netloc
+            or parts.geturl() != f"{parts.scheme}://{parts.netloc}"
+        ):
             raise ValueError(f"“{origin}” is no origin; write https://status.example.org")
     return origins
 
 
 def _node(text: str) -> str:
-    if not text.isalnum() or len(text) > 32:
+    if not (text.isascii() and text.isalnum()) or len(text) > 32:
         raise ValueError("use up to 32 letters and digits")
     return text
 
 
 def _database(text: str) -> str:
-    """PostgreSQL by its usual URLs, through psycopg 3."""
+    """PostgreSQL by its usual URLs, through psycopg 3. SQLite by its whole path, wherever one starts from."""
     for prefix in ("postgres://", "postgresql://"):
         if text.startswith(prefix):
             return "postgresql+psycopg://" + text.removeprefix(prefix)
-    if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise ValueError("write sqlite:///… or postgresql://…")
+    if not text.startswith(("sqlite:////", "postgresql+psycopg://")):
+        raise ValueError("write sqlite:////whole/path/file.db or postgresql://…")
     return text
 
 
 SETTINGS = (
     Setting(
-        "DATABASE_URL", "", _database, "Where the data lives: `sqlite:////path/file.db` or `postgresql://…`."
+        "DATABASE_URL",
+        "",
+        _database,
+        "Where the data lives: `sqlite:////path/file.db` or `postgresql://…`. "
+        "Left out: `statuspage.db` in INSTANCE_PATH.",
     ),
     Setting(
         "SECRET_KEY", "", str, "Signs cookies and forms. Any long random text; required outside demo mode."
     ),
-    Setting("DEMO", None, _switch, "Demo data and secrets. On unless DATABASE_URL or SECRET_KEY is given."),
+    Setting(
+        "DEMO", None, _switch, "1 or 0: demo data and secrets. On unless DATABASE_URL or SECRET_KEY is given."
+    ),
     Setting("INSTANCE_PATH", str(ROOT / "instance"), str, "Folder for the SQLite file and `demo.json`."),
     Setting("HOST", "", str, "Address to listen on. Demo: 127.0.0.1; else 0.0.0.0."),
     Setting("PORT", 5000, _port, "Port to listen on."),
-    Setting("LOG_LEVEL", "INFO", _level, "debug shows the live traffic, without secrets."),
+    Setting(
+        "LOG_LEVEL",
+        "INFO",
+        _level,
+        "debug, info, warning or error; debug shows the live traffic, without secrets.",
+    ),
     Setting(
         "ORIGINS",
         [],
@@ -103,10 +124,10 @@ SETTINGS = (
         "Other sites whose pages may open live connections and call the API, separated by commas.",
     ),
     Setting("NODE", "", _node, "This node's name; long-polling session ids begin with it."),
-    Setting("PING_INTERVAL", 25.0, _positive, "Seconds between Engine.IO pings."),
-    Setting("PING_TIMEOUT", 20.0, _positive, "Seconds until an unanswered ping ends a connection."),
-    Setting("HEAD_INTERVAL", 15.0, _positive, "Seconds between `head` messages to every client."),
-    Setting("PUSH_INTERVAL", 0.2, _positive, "Least seconds between two HTML pushes to one page."),
+    Setting("PING_INTERVAL", 25.0, _seconds, "Seconds between Engine.IO pings."),
+    Setting("PING_TIMEOUT", 20.0, _seconds, "Seconds until an unanswered ping ends a connection."),
+    Setting("HEAD_INTERVAL", 15.0, _seconds, "Seconds between `head` messages to every client."),
+    Setting("PUSH_INTERVAL", 0.2, _seconds, "Least seconds between two HTML pushes to one page."),
     Setting("EVENT_RATE", 50, _whole, "Socket.IO events that one connection may send in ten seconds."),
     Setting("MAX_BODY", 1_048_576, _whole, "Largest request body in bytes."),
 )
@@ -118,7 +139,10 @@ def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     if settings["DEMO"] is None:
         settings["DEMO"] = not (settings["DATABASE_URL"] or settings["SECRET_KEY"])
     instance = Path(settings["INSTANCE_PATH"])
-    instance.mkdir(parents=True, exist_ok=True)
+    try:
+        instance.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongSetting(f"The setting INSTANCE_PATH is wrong: {instance}: {error.strerror}.") from error
     if settings["DEMO"]:
         settings["DEMO_SECRETS"] = demo_secrets(instance)
         settings["SECRET_KEY"] = settings["SECRET_KEY"] or settings["DEMO_SECRETS"]["secret_key"]
@@ -145,16 +169,27 @@ def demo_secrets(instance: Path) -> dict[str, str]:
     """The demo's generated secrets, the same at every start; the file is for its owner's eyes only."""
     path = instance / "demo.json"
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        pass
-    made = {"secret_key": secrets.token_hex(32), "token": "sp_demo_" + secrets.token_urlsafe(24)}
+        if not path.exists():
+            made = {"secret_key": secrets.token_hex(32), "token": "sp_demo_" + secrets.token_urlsafe(24)}
+            _write_once(path, json.dumps(made))
+        kept = json.loads(path.read_text())
+        return {name: kept[name] for name in ("secret_key", "token")}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise WrongSetting(
+            f"{path} cannot be used ({error}). Delete it: the demo makes a new one."
+        ) from error
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Whole or not at all, mode 0600. Of two processes that write at once, the first one's text stays."""
+    handle, unfinished = tempfile.mkstemp(dir=path.parent)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(made, file)
-    except FileExistsError:  # another process was first
-        pass
-    return json.loads(path.read_text())
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        os.unlink(unfinished)
 
 
 def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:

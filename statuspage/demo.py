@@ -4,6 +4,7 @@ from datetime import timedelta
 from textwrap import dedent
 
 from flask import Flask
+from sqlalchemy import make_url
 
 from .clock import now
 from .database import db, transaction
@@ -80,8 +81,9 @@ def _acme(acme: Organization, tenant: Tenant, user: User) -> None:
 def welcome(app: Flask, port: int) -> str:
     """What bin/run prints: where to look, a token, and the examples ready to paste."""
     token, base = app.config["DEMO_SECRETS"]["token"], f"http://localhost:{port}"
+    data = make_url(app.config["DATABASE_URL"]).render_as_string(hide_password=True)
     return dedent(f"""
-        The demo is running (data: {app.config["DATABASE_URL"]}).
+        The demo is running (data: {data}).
 
           Page      {base}/acme        and its tenant's: {base}/acme/north
           Token     {token}
@@ -101,7 +103,8 @@ def welcome(app: Flask, port: int) -> str:
           -H "Content-Type: application/json" \\
           -d '{{"status": "major_outage"}}'
 
-        // Listen from JavaScript (socket.io-client)
+        // Listen from JavaScript (npm install socket.io-client)
+        import {{ io }} from 'socket.io-client';
         const socket = io('{base}', {{ auth: {{ token: '{token}' }} }});
         socket.on('connect', () => {{
           socket.emit('authenticate', {{

@@ -1,10 +1,16 @@
 """From a configured app to a listening server: migrations, demo data, what to print, serve."""
 
+import fcntl
 import logging
+import os
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import flask_migrate
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from . import demo
 from .live import transport
@@ -17,13 +23,45 @@ def main(app: Flask) -> None:
     )
     for noisy in ("alembic", "engineio", "socketio", "markdown_it"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    with app.app_context():
-        flask_migrate.upgrade()
-        if app.config["DEMO"]:
-            demo.fill(app.config["DEMO_SECRETS"]["token"])
     host, port = app.config["HOST"], app.config["PORT"]
+    with _address(host, port):  # before anything is promised
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    _prepare(app)
     print(demo.welcome(app, port) if app.config["DEMO"] else f"Serving on http://{host}:{port}", flush=True)
+    with _address(host, port):
+        live = app.extensions["live"]
+        transport.serve(app, live.socketio, host, port, before_stop=live.hub.drain)
+
+
+@contextmanager
+def _address(host: str, port: int) -> Iterator[None]:
+    """An address that is taken, or not ours to have, ends the process with a sentence."""
     try:
-        transport.serve(app, app.extensions["live"].socketio, host, port)
+        yield
     except OSError as error:
-        sys.exit(f"Cannot listen on {host}:{port}: {error.strerror or error}. Set PORT to a free one.")
+        number = error.errno or 0  # a name that does not resolve has one below 0
+        reason = os.strerror(number) if number > 0 else str(error.strerror).partition(" (")[0]
+        sys.exit(f"Cannot listen on {host}:{port}: {reason}. Set HOST and PORT to what is free.")
+
+
+def _prepare(app: Flask) -> None:
+    """Bring the database up to date and fill the demo."""
+    try:
+        with _one_at_a_time(app.config["INSTANCE_PATH"]), app.app_context():
+            flask_migrate.upgrade()
+            if app.config["DEMO"]:
+                demo.fill(app.config["DEMO_SECRETS"]["token"])
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        sys.exit(f"Cannot use the database of DATABASE_URL: {reason}.")
+
+
+@contextmanager
+def _one_at_a_time(folder: str) -> Iterator[None]:
+    """Processes that start together on the same folder take turns."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
