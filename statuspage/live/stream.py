@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from flask import Flask, current_app
+
 from ..database import new_id
 from ..models.access import Proof, role_in
 from ..models.errors import NotFound
@@ -32,6 +34,7 @@ class Stream:
     def __init__(self, channel: Channel, scope: Scope, view: str, proof: Proof, cursor: str | None) -> None:
         """Take a seat at once. NotFound when there is no such view, or no right to it."""
         self.id = new_id()
+        self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._channel = channel
         self._cursor = cursor
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -66,13 +69,15 @@ class Stream:
         while cursor and not self._channel.remembers(cursor):
             while not self._queue.empty():
                 yield self._queue.get() or b""
-            page = entry.past(self._channel, self._seat.scope, cursor)
+            with self._app.app_context():  # the request is over; the answer goes on
+                page = entry.past(self._channel, self._seat.scope, cursor)
             if page.reset or self._seat.ended:
                 break
             yield b"".join(line.message_for(self._room(line)).sse for line in page.lines)
             cursor = page.cursor
         try:
-            entry.enter_data(self._channel, self._seat, entry.data_rooms(self._seat.scope), cursor)
+            with self._app.app_context():
+                entry.enter_data(self._channel, self._seat, entry.data_rooms(self._seat.scope), cursor)
         except NotFound:
             self.end("")
 

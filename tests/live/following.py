@@ -1,0 +1,148 @@
+"""One way to follow a scope's data view, whatever it travels over: `follow(kind, place, cursor)`."""
+
+import http.client
+import json
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+
+from statuspage.models.scope import Scope
+from tests.live.listener import DEADLINE, Ear, Listener
+from tests.live.place import Place
+
+KINDS = ("websocket", "polling", "sse", "changes")
+PATIENCE = 4 * DEADLINE  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is followed: the organization; with `tenant`, that tenant; `whole`, everything, as a viewer."""
+
+    place: Place
+    tenant: str | None = None
+    whole: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(self.place.id, self.tenant, self.whole)
+
+    @property
+    def token(self) -> str | None:
+        return self.place.tokens["viewer"] if self.whole else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    @property
+    def path(self) -> str:
+        return f"/{self.place.id}/{self.tenant}" if self.tenant else f"/{self.place.id}"
+
+    def query(self, cursor: str | None, **more: str) -> dict[str, str]:
+        query = {"cursor": cursor, "scope": "all" if self.whole else None, **more}
+        return {name: value for name, value in query.items() if value}
+
+
+def follow(kind: str, place: Place, cursor: str | None = None, **scope: Any) -> Ear:
+    """An open connection that hears the events of a scope; it has a close()."""
+    watch = Watch(place, **scope)
+    if kind == "sse":
+        return EventStream(watch, cursor)
+    if kind == "changes":
+        return HeldPolls(watch, cursor)
+    return SocketFollower(watch, cursor, kind)
+
+
+class SocketFollower(Listener):
+    def __init__(self, watch: Watch, cursor: str | None, transport: str) -> None:
+        super().__init__(watch.place.server.url, transport, watch.token)
+        tenant = {"tenantId": watch.tenant} if watch.tenant else {}
+        self.joined = self.join(watch.place.id, **watch.query(cursor), **tenant)
+
+
+class EventStream(Ear):
+    """Server-sent events, read to the byte: `raw` is all that came, `last_id` what a browser would send back."""
+
+    def __init__(
+        self, watch: Watch, cursor: str | None, last_event_id: str | None = None, view: str = "data"
+    ) -> None:
+        super().__init__()
+        self.raw = b""
+        self.last_id: str | None = None
+        self._connection = http.client.HTTPConnection("127.0.0.1", watch.place.server.port, timeout=PATIENCE)
+        headers = watch.headers | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+        url = f"{watch.path}/stream?{urlencode(watch.query(cursor, view=view))}"
+        self._connection.request("GET", url, headers=headers)
+        self._socket = self._connection.sock
+        self.answer = self._connection.getresponse()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if self.answer.status == 200:
+            self.expect("head")
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(2)
+        self._reader.join(DEADLINE)
+        self._connection.close()
+
+    def _read(self) -> None:
+        with suppress(OSError, http.client.HTTPException):
+            fields: dict[str, str] = {}
+            while line := self.answer.readline():
+                self.raw += line
+                name, _, value = line.decode().rstrip("\n").partition(": ")
+                if name:
+                    fields[name] = value
+                else:
+                    self._dispatch(fields)
+                    fields = {}
+        self.lose()
+
+    def _dispatch(self, fields: dict[str, str]) -> None:
+        self.last_id = fields.get("id", self.last_id)
+        if "event" in fields:
+            self.hear(fields["event"], json.loads(fields["data"]))
+
+
+class HeldPolls(Ear):
+    """One held poll after the other; a refusal is heard as `(404)`."""
+
+    def __init__(self, watch: Watch, cursor: str | None) -> None:
+        super().__init__()
+        self._watch, self.cursor, self._closing = watch, cursor, False
+        self._session = requests.Session()
+        if cursor is None:
+            self.cursor = self._ask(0).json()["cursor"]
+        self._thread = threading.Thread(target=self._poll, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing = True
+        self._thread.join(PATIENCE)
+        self._session.close()
+
+    def _ask(self, wait: float) -> requests.Response:
+        url = f"{self._watch.place.server.url}{self._watch.path}/changes"
+        query = self._watch.query(self.cursor, view="data", wait=str(wait))
+        return self._session.get(url, params=query, headers=self._watch.headers, timeout=PATIENCE)
+
+    def _poll(self) -> None:
+        with suppress(requests.RequestException):
+            while not self._closing and (answer := self._ask(1)).status_code in (200, 204):
+                if answer.status_code == 200:
+                    self._take(answer.json())
+            if not self._closing:
+                self.hear(f"({answer.status_code})")
+        self.lose()
+
+    def _take(self, news: dict[str, Any]) -> None:
+        for event in news["events"]:
+            self.hear(event.pop("event"), event)
+        if news["reset"]:
+            self.hear("reset", {"cursor": news["cursor"]})
+        self.cursor = news["cursor"]
