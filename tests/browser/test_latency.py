@@ -1,0 +1,125 @@
+"""From the request that changes something to the open page: under a second, by every transport."""
+
+import re
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.browser.gate import Gate
+from tests.browser.visit import RUNGS
+
+pytestmark = [pytest.mark.alone, pytest.mark.cuts_the_network]
+
+CHANGES = 100
+PACE = 0.1  # seconds between changes: faster than pages are pushed, so that some travel together
+WITHIN = 1.0  # seconds, for 99 of 100
+
+RECORD = """() => {
+  window.shown = [];
+  const row = document.getElementById("service-service-1");
+  const note = () => shown.push([row.textContent, performance.timeOrigin + performance.now()]);
+  new MutationObserver(note).observe(row, { subtree: true, childList: true, characterData: true });
+}"""
+
+
+def measure(visits, change) -> dict[str, list[float]]:
+    """Seconds from sending each change until its number, or a later one, is in the DOM of each page."""
+    for visit in visits.values():
+        visit.page.evaluate(RECORD)
+    sent = []
+    for number in range(CHANGES):
+        due = time.monotonic() + PACE
+        sent.append(time.time())
+        change(number)
+        time.sleep(max(0.0, due - time.monotonic()))
+    return {rung: delays(visit, sent) for rung, visit in visits.items()}
+
+
+def delays(visit, sent: list[float]) -> list[float]:
+    visit.until(lambda: f"Change {CHANGES - 1} " in visit.service().text_content() + " ")
+    shown = [
+        (int(re.search(r"Change (\d+)", text)[1]), at / 1000)
+        for text, at in visit.page.evaluate("shown")
+        if "Change" in text
+    ]
+    return sorted(
+        min(at for number, at in shown if number >= wanted) - begun for wanted, begun in enumerate(sent)
+    )
+
+
+def report(title: str, measured: dict[str, list[float]]) -> None:
+    print(f"\n{title}: {CHANGES} changes, milliseconds from the request to the DOM")
+    for rung, times in measured.items():
+        p50, p99 = times[CHANGES // 2] * 1000, times[CHANGES * 99 // 100] * 1000
+        print(f"  {rung:20} p50 {p50:5.0f}   p99 {p99:5.0f}   max {times[-1] * 1000:5.0f}")
+
+
+@pytest.fixture
+def a_page_on_each_rung(server, visitor):
+    with ExitStack() as gates:
+        visits = {}
+        for rung, refused in RUNGS.items():
+            gate = gates.enter_context(Gate(server.url))
+            gate.refuse(*refused)
+            visits[rung] = visitor(gate.url).open(by=rung)
+        yield visits
+
+
+def renaming(api):
+    """The name carries the number of the change."""
+    return lambda number: api("PUT", "/services/service-1", {"name": f"Change {number}"})
+
+
+def test_a_change_is_in_the_page_within_a_second(a_page_on_each_rung, api):
+    measured = measure(a_page_on_each_rung, renaming(api))
+    report("Three pages", measured)
+    assert all(times[CHANGES * 99 // 100] < WITHIN for times in measured.values())
+
+
+def test_a_change_by_another_process_is_in_the_page_within_a_second(a_page_on_each_rung, other_process):
+    measured = measure(a_page_on_each_rung, other_process)
+    report("Changed by another process", measured)
+    assert all(times[CHANGES * 99 // 100] < WITHIN for times in measured.values())
+
+
+def test_a_change_is_in_the_page_within_a_second_among_500_more(a_page_on_each_rung, server, api):
+    with crowd(server.url, 500):
+        measured = measure(a_page_on_each_rung, renaming(api))
+    report("Among 500 more pages", measured)
+    assert all(times[CHANGES * 99 // 100] < WITHIN for times in measured.values())
+
+
+@pytest.fixture
+def other_process(server):
+    """Writes as the command line does, through an application of this process: the server is not told."""
+    from statuspage.database import db, transaction
+    from statuspage.models.service import Service
+
+    def rename(number: int) -> None:
+        with server.app.app_context():
+            service = db.session.get(Service, "service-1")
+            with transaction(service.organization):
+                service.update(name=f"Change {number}")
+
+    return rename
+
+
+class crowd:
+    """So many page clients, in a process of their own, until the block ends."""
+
+    def __init__(self, url: str, count: int) -> None:
+        self._command = [sys.executable, Path(__file__).with_name("crowd.py"), url, str(count)]
+
+    def __enter__(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout.readline() == "ready\n"
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+        assert self._process.returncode == 0

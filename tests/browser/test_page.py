@@ -1,0 +1,144 @@
+"""What a visitor has in hand stays: place, focus, folds. What moves is marked, said, and timed honestly."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+COUNT_SENTENCES = """() => {
+  window.sentences = [];
+  const spoken = document.getElementById("spoken");
+  new MutationObserver(() => sentences.push(spoken.textContent)).observe(spoken, { childList: true });
+}"""
+
+NOTE_HIGHLIGHTS = """() => {
+  window.highlighted = new Set();
+  new MutationObserver(records => {
+    for (const { target } of records) if (target.classList.contains("changed")) highlighted.add(target.id);
+  }).observe(document.body, { subtree: true, attributeFilter: ["class"] });
+}"""
+
+
+def test_place_focus_selection_and_folds_survive_a_change(visitor, set_status):
+    visit = visitor(viewport={"width": 400, "height": 300}).open()
+    page, row = visit.page, visit.service()
+    about = row.locator("details")
+    about.locator("> summary").click()
+    row.locator(".name").evaluate("name => getSelection().selectAllChildren(name)")
+    top = row.bounding_box()["y"]
+    assert page.evaluate("scrollY") > 0
+    set_status("major_outage")
+    visit.expect_status("major_outage")
+    assert row.bounding_box()["y"] == pytest.approx(top, abs=1), "the row stays where the eye is"
+    assert about.locator("> summary").evaluate("summary => summary === document.activeElement")
+    assert page.evaluate("getSelection().toString()") == "API"
+    expect(about).to_have_attribute("open", "")
+
+
+def test_what_the_visitor_folded_stays_folded_and_opened_stays_open(visit, set_status):
+    visit.open()
+    calm = visit.page.locator("details.group").filter(has_text="Backups")
+    about = visit.service().locator("details")
+    was_open = calm.get_attribute("open") is not None
+    calm.locator("> summary").click()
+    about.locator("> summary").click()
+    set_status("major_outage")
+    visit.expect_status("major_outage")
+    visit.page.reload()
+    visit.wait_live()
+    assert (calm.get_attribute("open") is not None) is not was_open
+    expect(about).to_have_attribute("open", "")
+
+
+def test_a_group_in_which_something_goes_wrong_unfolds(visit, set_status):
+    visit.open()
+    group = visit.page.locator("details.group").filter(has_text="API")
+    if group.get_attribute("open") is not None:
+        group.locator("> summary").click()
+    expect(group).not_to_have_attribute("open", "")
+    set_status("major_outage")
+    expect(group).to_have_attribute("open", "")
+
+
+def test_a_change_is_said_once_and_highlights_only_what_changed(visit, set_status):
+    visit.open()
+    visit.page.evaluate(COUNT_SENTENCES)
+    visit.page.evaluate(NOTE_HIGHLIGHTS)
+    set_status("major_outage")
+    visit.until(lambda: visit.page.evaluate("sentences.length"))
+    assert visit.page.evaluate("sentences") == ["API: Major outage."]
+    visit.until(lambda: visit.page.locator(".changed").count() == 0)
+    assert visit.page.evaluate("[...highlighted]") == ["service-service-1"]
+    set_status("degraded")
+    visit.until(lambda: len(visit.page.evaluate("sentences")) == 2)
+
+
+def test_title_and_icon_follow_the_status(visit, set_status):
+    visit.open()
+    icon = visit.page.locator("link[rel=icon]")
+    before = icon.get_attribute("href")
+    set_status("major_outage")
+    expect(visit.page).to_have_title(re.compile("^Major outage"))
+    after = icon.get_attribute("href")
+    assert after != before
+    assert after.startswith("data:image/svg+xml,")
+
+
+def test_times_are_in_the_visitors_zone_and_words(visitor, server):
+    visit = visitor(timezone_id="Asia/Kathmandu", locale="en-GB").open()
+    moment = visit.page.locator("#history time[datetime*=T]").first
+    utc = moment.get_attribute("title")
+    assert re.fullmatch(r"\d+ \w+ \d{4}, \d\d:\d\d UTC", utc)
+    local = moment.text_content()
+    hour, minute = map(int, re.search(r"(\d\d):(\d\d)", utc).groups())
+    later = (hour * 60 + minute + 5 * 60 + 45) % 1440
+    assert local.endswith(f"{later // 60:02}:{later % 60:02}")
+    assert re.fullmatch("Asia/Kat[h]?mandu", visit.page.locator("#zone").text_content())
+
+
+def test_a_day_is_the_same_day_everywhere(visitor):
+    days = [
+        visitor(timezone_id=zone, locale="en-GB").open().page.locator("#history h3 time").all_text_contents()
+        for zone in ("Pacific/Kiritimati", "Pacific/Niue")
+    ]
+    assert days[0] == days[1]
+
+
+def test_relative_times_tick(visit, api):
+    visit.page.clock.install()
+    incident = api(
+        "POST",
+        "/incidents",
+        {"organizationId": "org-456", "title": "Tick", "message": "Tock.", "services": {}},
+    )
+    try:
+        visit.open()
+        moment = visit.page.locator(f"#incident-{incident['id']} time[data-relative]").first
+        expect(moment).to_have_text("just now")
+        visit.page.clock.fast_forward(5 * 60_000)
+        expect(moment).to_have_text(re.compile("^[45] minutes ago$"))
+        assert re.search(r"\d{4}.*UTC", moment.get_attribute("title"))
+    finally:
+        api("DELETE", f"/incidents/{incident['id']}")
+
+
+@pytest.mark.cuts_the_network
+def test_the_mark_says_first_that_it_reconnects_and_then_how_old_the_page_is(gate, gated):
+    gated.page.clock.install()
+    gated.open()
+    gate.refuse("/")
+    gate.cut()
+    gated.expect_mark("^Reconnecting…$")
+    gated.page.clock.fast_forward(20_000)
+    gated.expect_mark(r"^Offline: showing \d\d:\d\d")
+    gate.let_through()
+    gated.page.clock.fast_forward(30_000)
+    gated.expect_mark("^Live$", seconds=30)
+
+
+def test_a_change_leaves_no_trace_of_its_making(visit, set_status):
+    """No style element, no style attribute, no left-over class of htmx; the browser has nothing to report."""
+    visit.open()
+    set_status("major_outage")
+    visit.expect_status("major_outage")
+    assert visit.page.locator("style, [style], [class*=htmx-]").count() == 0
