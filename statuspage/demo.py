@@ -54,15 +54,18 @@ def _acme(acme: Organization, tenant: Tenant, user: User) -> None:
     Service.create(acme, None, name="Database", description="Primary and replicas", group=data)
     Service.create(acme, None, name="Backups", group=data)
     Service.create(acme, tenant, name="North gateway", description="Only for Acme North")
+    three_days_ago = now() - timedelta(days=3)
     past = Incident.open(
         acme,
         None,
         title="Slow sign-in",
         message="Signing in takes up to ten seconds. We are looking into it.",
-        started_at=now() - timedelta(days=3),
+        started_at=three_days_ago,
         by=user.id,
     )
-    past.resolve(message="A slow database query was mended.", by=user.id)
+    past.resolve(
+        message="A slow database query was mended.", by=user.id, at=three_days_ago + timedelta(minutes=34)
+    )
     incident = Incident.open(
         acme,
         None,

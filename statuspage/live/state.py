@@ -115,6 +115,7 @@ class State:
         return f"{tenant.name} · {self.name}" if tenant else self.name
 
     def services_of(self, scope: Scope) -> list[ServiceFacts]:
+        """In page order: the organization's own first."""
         return [service for service in self.services if scope.shows(service.tenant_id)]
 
     def incidents_of(self, scope: Scope) -> list[IncidentFacts]:
@@ -123,6 +124,10 @@ class State:
 
     def open_incidents(self, scope: Scope) -> list[IncidentFacts]:
         return [incident for incident in self.incidents_of(scope) if incident.resolved_at is None]
+
+    def is_empty(self, scope: Scope) -> bool:
+        """Whether there is nothing yet whose status could be told."""
+        return not self.services_of(scope) and not self.open_incidents(scope)
 
     def local_day(self, moment: datetime) -> date:
         return moment.astimezone(ZoneInfo(self.timezone)).date()
@@ -143,15 +148,17 @@ class State:
         affected = sum(
             n for s, n in counts.items() if s not in (ServiceStatus.OPERATIONAL, ServiceStatus.MAINTENANCE)
         )
+        watched = len(self.open_incidents(scope))
+        if self.is_empty(scope):
+            return "No services yet"
         if status is ServiceStatus.OPERATIONAL:
-            watched = len(self.open_incidents(scope))
             return "All systems operational" + (
                 f", {_count(watched, 'incident')} being watched" if watched else ""
             )
         if status is ServiceStatus.MAINTENANCE:
-            return f"Maintenance: {_count(counts[status], 'service')} under maintenance"
+            return f"Maintenance: {_count(counts[status], 'service')}"
         if not affected:
-            return f"{status.word}: {_count(len(self.open_incidents(scope)), 'open incident')}"
+            return f"{status.word}: {_count(watched, 'open incident')}"
         return f"{status.word}: {_count(affected, 'service')} affected"
 
     def status_json(self, scope: Scope) -> dict[str, Any]:
@@ -159,6 +166,7 @@ class State:
         tenant = self.tenants.get(scope.tenant_id or "")
         services, incidents = self.services_of(scope), self.incidents_of(scope)
         counts = Counter(service.status for service in services)
+        changed = [service.updated_at for service in services] + [i.updated_at for i in incidents]
         return {
             "organizationId": self.id,
             "tenantId": scope.tenant_id,
@@ -169,7 +177,7 @@ class State:
             "services": {status.value: counts[status] for status in ServiceStatus},
             "openIncidents": len(self.open_incidents(scope)),
             "cursor": self.cursor(scope),
-            "updatedAt": iso(max([self.created_at, *(x.updated_at for x in [*services, *incidents])])),
+            "updatedAt": iso(max([self.created_at, *changed])),
         }
 
 
@@ -238,7 +246,7 @@ def _services(session: Session, organization: Organization) -> tuple[ServiceFact
             Service.updated_at,
         )
         .where(Service.organization_id == organization.id)
-        .order_by(Service.position, Service.id)
+        .order_by(Service.tenant_id.is_not(None), Service.position, Service.id)
     )
     return tuple(ServiceFacts(*row[:5], ServiceStatus(row[5]), row[6]) for row in rows)
 

@@ -57,15 +57,14 @@ def _said(line: Any) -> str:
 
 
 def _page(state: State, scope: Scope) -> Drawing:
-    nothing = not state.services_of(scope) and not state.open_incidents(scope)
-    headline = "No services yet" if nothing else state.description(scope)
+    headline = state.description(scope)
     path = state.path(scope)
     return Drawing(
         title=f"{headline} · {state.title(scope)}",
         headline=headline,
         parts=(
             _name(state, scope),
-            _banner(state, scope, NO_DATA if nothing else state.status(scope), headline),
+            _banner(state, scope, NO_DATA if state.is_empty(scope) else state.status(scope), headline),
             _list(
                 "incidents",
                 "incidents/_open.html",

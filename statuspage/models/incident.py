@@ -75,7 +75,7 @@ class Incident(Model):
         )
         incident.organization, incident.tenant = organization, tenant
         db.session.add(incident)
-        incident._say(status, message, services or {}, by)
+        incident._say(status, message, services or {}, by, incident.started_at)
         incident._record("created")
         settle(organization, tenant)
         return incident
@@ -99,15 +99,20 @@ class Incident(Model):
         return update
 
     def resolve(
-        self, *, message: str, services: Mapping[str, ServiceStatus] | None = None, by: str | None = None
+        self,
+        *,
+        message: str,
+        services: Mapping[str, ServiceStatus] | None = None,
+        by: str | None = None,
+        at: datetime | None = None,
     ) -> "IncidentUpdate":
-        """Close the incident; its holds on services end."""
+        """Close the incident, now or as of `at`; its holds on services end."""
         if self.resolved_at:
             raise Conflict("This incident is already resolved.")
         if any(status is not ServiceStatus.OPERATIONAL for status in (services or {}).values()):
             raise Invalid("A resolved incident affects no service. Set the service's own status.", "services")
         released = dict.fromkeys({**self.affected, **(services or {})}, ServiceStatus.OPERATIONAL)
-        update = self._say(IncidentStatus.RESOLVED, message, released, by)
+        update = self._say(IncidentStatus.RESOLVED, message, released, by, at)
         self.resolved_at = update.created_at
         self._record("resolved")
         settle(self.organization, self.tenant)
@@ -152,6 +157,7 @@ class Incident(Model):
         message: str,
         services: Mapping[str, ServiceStatus],
         by: str | None,
+        at: datetime | None = None,
     ) -> "IncidentUpdate":
         known = {service.id for service in services_of(self.organization, self.tenant)}
         for id in set(services) - known - set(self.affected):
@@ -163,7 +169,7 @@ class Incident(Model):
             message=message,
             services={id: status.value for id, status in services.items() if id in known},
             user_id=by,
-            created_at=now(),
+            created_at=at or now(),
         )
         self.updates.insert(0, update)
         self.status = status.value

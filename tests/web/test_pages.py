@@ -16,7 +16,7 @@ from statuspage.models.status import Impact, IncidentStatus, ServiceStatus
 from statuspage.web.markdown import markdown, plain
 from statuspage.web.templating import duration
 
-EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\" onclick='x' style='x' {{ 7 * 7 }}"
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\" onclick='x' style='x' {{ 1234 * 4321 }}"
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_text_stays_text_in_every_field(hostile, client):
         kinds = [script.get("type") for script in page.iter("script")]
         assert kinds in ([], ["importmap", "module"])
         assert not list(page.iter("img"))
-        assert "49" not in words(page.body)
+        assert "5332114" not in words(page.body)
     page = document(client, "/acme/north")
     texts = [page.find(".//title").text, page.get_element_by_id("name").text_content()]
     texts += [page.get_element_by_id(id).text_content() for id in board_ids(page)[1:]]

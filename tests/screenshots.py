@@ -1,0 +1,306 @@
+"""Photograph the public pages in every state worth looking at, and let axe check each: bin/screenshots FOLDER
+
+Pictures are named PAGE-WIDTH-THEME.png. It ends with 1
+when axe finds something, or when a page is wider than its window (320 px, and 1280 px at a zoom of 400 %).
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import flask_migrate  # noqa: E402
+from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+
+from statuspage import config, create_app  # noqa: E402
+from statuspage.clock import now  # noqa: E402
+from statuspage.database import transaction  # noqa: E402
+from statuspage.models.incident import Incident  # noqa: E402
+from statuspage.models.organization import Organization, Tenant  # noqa: E402
+from statuspage.models.service import Service, ServiceGroup  # noqa: E402
+from statuspage.models.status import Impact, IncidentStatus, ServiceStatus  # noqa: E402
+
+WIDTHS = (360, 768, 1280)
+THEMES = ("light", "dark")
+NARROW = 320
+PAGES = {
+    "index": "/",
+    "calm": "/calm",
+    "outage": "/outage",
+    "maintenance": "/repairs",
+    "many": "/many",
+    "names": "/names",
+    "tenant": "/names/north",
+    "empty": "/empty",
+    "missing": "/calm/nowhere/at/all",
+}
+AXE = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        print(__doc__)
+        return 2
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as instance:
+        environ = {"INSTANCE_PATH": instance, "SECRET_KEY": "pictures", "PORT": str(free_port())}
+        pages = PAGES | fill(environ)
+        server = subprocess.Popen(
+            [sys.executable, ROOT / "app.py"], env={**os.environ, **environ, "HOST": "127.0.0.1"}
+        )
+        try:
+            base = f"http://127.0.0.1:{environ['PORT']}"
+            wait_for(f"{base}/calm")
+            return photograph_all(base, pages, folder)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+# --- what there is to see --------------------------------------------------------------------------
+
+
+def fill(environ: dict[str, str]) -> dict[str, str]:
+    """Make every scenario; the pages whose address is known only now."""
+    app = create_app(config.read(environ))
+    with app.app_context():
+        flask_migrate.upgrade()
+        for make in (calm, maintenance, many, names, empty):
+            with transaction():
+                make()
+        with transaction():
+            past, running = outage()
+            ids = {"past-incident": past.id, "outage-incident": running.id}
+    return {name: f"/outage/incidents/{id}" for name, id in ids.items()}
+
+
+def organization(slug: str, name: str) -> Organization:
+    return Organization.create(id=slug, slug=slug, name=name)
+
+
+def services(
+    place: Organization, group: ServiceGroup | None, *names: str, tenant: Tenant | None = None
+) -> list[Service]:
+    return [Service.create(place, tenant, name=name, group=group) for name in names]
+
+
+def calm() -> None:
+    place = organization("calm", "Acme")
+    core = ServiceGroup.create(place, None, name="Core")
+    Service.create(
+        place, None, name="API", description="REST and live connections, in three regions", group=core
+    )
+    services(place, core, "Dashboard", "Sign-in")
+    data = ServiceGroup.create(place, None, name="Data")
+    services(place, data, "Database", "Backups")
+
+
+def outage() -> tuple[Incident, Incident]:
+    """Two open incidents, one with twelve updates; two past ones; a service under maintenance."""
+    place = organization("outage", "Acme")
+    core = ServiceGroup.create(place, None, name="Core")
+    api, dashboard, _ = services(place, core, "API", "Dashboard", "Sign-in")
+    data = ServiceGroup.create(place, None, name="Data")
+    database, backups = services(place, data, "Database", "Backups")
+    backups.update(own_status=ServiceStatus.MAINTENANCE)
+    past = Incident.open(
+        place,
+        None,
+        title="Slow sign-in",
+        message="Signing in takes up to ten seconds. We are looking into it.",
+        started_at=now() - timedelta(days=4, hours=2),
+        impact=Impact.MINOR,
+    )
+    past.post_update(status=IncidentStatus.IDENTIFIED, message="A query over all sessions is to blame.")
+    past.resolve(message="The query was mended, and signing in is quick again.")
+    spread(past, timedelta(minutes=17))
+    small = Incident.open(
+        place,
+        None,
+        title="Wrong totals in yesterday’s usage report",
+        message="The report counted one hour twice. **No data was lost.**",
+        started_at=now() - timedelta(days=4, hours=7),
+    )
+    small.resolve(message="Reports were made again.")
+    spread(small, timedelta(minutes=61))
+    incident = Incident.open(
+        place,
+        None,
+        title="Elevated error rates on the API",
+        message="Some requests fail with `502`. We are looking into it.",
+        services={api.id: ServiceStatus.DEGRADED},
+        started_at=now() - timedelta(minutes=110),
+    )
+    for number, message in enumerate(STORY):
+        worse = {api.id: ServiceStatus.MAJOR_OUTAGE, dashboard.id: ServiceStatus.PARTIAL_OUTAGE}
+        incident.post_update(
+            status=IncidentStatus.IDENTIFIED if number > 3 else IncidentStatus.INVESTIGATING,
+            message=message,
+            services=worse if number > 1 else {},
+        )
+    spread(incident, timedelta(minutes=9))
+    slow = Incident.open(
+        place,
+        None,
+        title="Replicas lag behind",
+        message="Figures may be up to a minute old.",
+        services={database.id: ServiceStatus.DEGRADED},
+        started_at=now() - timedelta(minutes=12),
+    )
+    spread(slow, timedelta())
+    return past, incident
+
+
+STORY = (
+    "We see the errors too: about 4 % of requests, all in the region eu-1.",
+    "The share has grown to 11 %. Reads are not affected.",
+    "All requests to eu-1 fail now. The dashboard shows older figures.",
+    "Traffic is being moved to eu-2. This takes about twenty minutes.",
+    "We found a faulty load balancer.",
+    "Half of the traffic is moved.",
+    "Moving it takes longer than we thought, because caches must fill first.",
+    "Three quarters are moved; error rates fall.",
+    "A replacement for the load balancer is on its way into service.",
+    "It did not pass its checks. We build it anew.",
+    "The new load balancer carries 5 % of the traffic without errors.\n\n"
+    "- **Reads** work everywhere\n- **Writes** may have to be tried twice\n\n"
+    "The next update comes at 15:30 UTC. Details: [engineering notes](https://example.org/notes).",
+)
+
+
+def maintenance() -> None:
+    place = organization("repairs", "Acme")
+    services(place, None, "Website", "API")[1].update(own_status=ServiceStatus.MAINTENANCE)
+
+
+def many() -> None:
+    place = organization("many", "Umbrella Cloud")
+    for number in range(1, 10):
+        group = ServiceGroup.create(place, None, name=f"Region {number}")
+        kinds = ("Compute", "Object storage", "Block storage", "Network", "Managed database", "Queues", "DNS")
+        made = services(place, group, *kinds[: 6 if number < 4 else 7])
+        if number == 3:
+            made[1].update(own_status=ServiceStatus.DEGRADED)
+        if number == 7:
+            made[3].update(own_status=ServiceStatus.MAJOR_OUTAGE)
+
+
+def names() -> None:
+    """Long, Arabic, Japanese, unbroken, and with a face."""
+    long = "The organization whose name is as long as a name may sensibly be on a status pg."
+    place = organization("names", long)
+    tenant = Tenant.create(place, id="names-north", slug="north", name="حالة الخدمات الشمالية")
+    group = ServiceGroup.create(place, None, name="خدمات أساسية: المدفوعات (v2)")
+    made = services(
+        place,
+        group,
+        "Synchronisation of customer records between the billing and the shipping systems",
+        "بوابة الدفع الإلكتروني",
+        "決済ゲートウェイ（東日本リージョン）",
+        "W" * 80,
+        "Party planner 🎉👩🏽‍🚀",
+        "<b>Not bold</b> & “quoted”",
+    )
+    services(place, ServiceGroup.create(place, tenant, name="北部"), "North gateway", tenant=tenant)
+    made[2].update(description="東日本リージョンの決済を処理します。" * 6)
+    made[0].update(own_status=ServiceStatus.DEGRADED)
+    incident = Incident.open(
+        place,
+        None,
+        title="تعطل جزئي في بوابة الدفع وبطء في تأكيد العمليات",
+        message="نلاحظ فشل بعض عمليات الدفع منذ الساعة 14:05. نعمل على إصلاح المشكلة.\n\nSome payments fail.",
+        services={made[1].id: ServiceStatus.PARTIAL_OUTAGE, made[3].id: ServiceStatus.DEGRADED},
+    )
+    incident.post_update(
+        status=IncidentStatus.IDENTIFIED,
+        message="# 見出し\n東日本リージョンの決済に遅延が発生しています。"
+        + "https://example.org/"
+        + "x" * 99,
+    )
+
+
+def empty() -> None:
+    organization("empty", "Brand new")
+
+
+def spread(incident: Incident, step: timedelta) -> None:
+    """As if the updates had been written one step after the other."""
+    for number, update in enumerate(reversed(incident.updates)):
+        update.created_at = incident.started_at + number * step
+    if incident.resolved_at:
+        incident.resolved_at = incident.updates[0].created_at
+
+
+# --- looking ---------------------------------------------------------------------------------------
+
+
+def photograph_all(base: str, pages: dict[str, str], folder: Path) -> int:
+    found = 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, path in pages.items():
+            for theme in THEMES:
+                for width in WIDTHS:
+                    found += photograph(browser, base + path, folder / f"{name}-{width}-{theme}.png")
+            found += overflow(browser, base + path)
+        browser.close()
+    print(f"{found} problems" if found else "No problems.")
+    return 1 if found else 0
+
+
+def photograph(browser: Browser, url: str, picture: Path) -> int:
+    """One full-page picture; the number of things that axe minds, each printed."""
+    _, width, theme = picture.stem.rsplit("-", 2)
+    page = browser.new_page(viewport={"width": int(width), "height": 800}, color_scheme=theme)
+    page.goto(url)
+    page.screenshot(path=picture, full_page=True)
+    page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
+    violations = page.evaluate(AXE)
+    page.close()
+    for violation in violations:
+        places = ", ".join(str(node["target"][0]) for node in violation["nodes"])
+        print(f"{picture.name}: {violation['help']}: {places}")
+    return len(violations)
+
+
+def overflow(browser: Browser, url: str) -> int:
+    """Whether a narrow window (or one at 400 %) scrolls sideways."""
+    page = browser.new_page(viewport={"width": NARROW, "height": 640})
+    page.goto(url)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    if width > NARROW:
+        print(f"{url} is {width} px wide in a window of {NARROW} px")
+    return int(width > NARROW)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
