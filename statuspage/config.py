@@ -100,7 +100,7 @@ SETTINGS = (
         "",
         _database,
         "Where the data lives: `sqlite:////path/file.db` or `postgresql://…`. "
-        "Left out: `statuspage.db` in INSTANCE_PATH.",
+        "Left out: `statuspage.db` in INSTANCE_PATH, in the demo `demo.db`.",
     ),
     Setting(
         "SECRET_KEY", "", str, "Signs cookies and forms. Any long random text; required outside demo mode."
@@ -108,7 +108,12 @@ SETTINGS = (
     Setting(
         "DEMO", None, _switch, "1 or 0: demo data and secrets. On unless DATABASE_URL or SECRET_KEY is given."
     ),
-    Setting("INSTANCE_PATH", str(ROOT / "instance"), str, "Folder for the SQLite file and `demo.json`."),
+    Setting(
+        "INSTANCE_PATH",
+        str(ROOT / "instance"),
+        str,
+        "Folder for the SQLite file and the demo's secrets, `demo.json`.",
+    ),
     Setting("HOST", "", str, "Address to listen on. Demo: 127.0.0.1; else 0.0.0.0."),
     Setting("PORT", 5000, _port, "Port to listen on."),
     Setting(
@@ -152,7 +157,9 @@ def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
             "SECRET_KEY=\"$(python3 -c 'import secrets; print(secrets.token_hex(32))')\""
         )
     settings["HOST"] = settings["HOST"] or ("127.0.0.1" if settings["DEMO"] else "0.0.0.0")
-    settings["DATABASE_URL"] = settings["DATABASE_URL"] or f"sqlite:///{instance.resolve() / 'statuspage.db'}"
+    # Two files, so that the demo's token opens nothing later.
+    file = instance.resolve() / ("demo.db" if settings["DEMO"] else "statuspage.db")
+    settings["DATABASE_URL"] = settings["DATABASE_URL"] or f"sqlite:///{file}"
     return settings
 
 

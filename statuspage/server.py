@@ -25,7 +25,7 @@ def main(app: Flask) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     host, port = app.config["HOST"], app.config["PORT"]
     with _address(host, port):  # before anything is promised
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        _try_to_bind(host, port)
     _prepare(app)
     print(demo.welcome(app, port) if app.config["DEMO"] else f"Serving on http://{host}:{port}", flush=True)
     with _address(host, port):
@@ -40,8 +40,15 @@ def _address(host: str, port: int) -> Iterator[None]:
         yield
     except OSError as error:
         number = error.errno or 0  # a name that does not resolve has one below 0
-        reason = os.strerror(number) if number > 0 else str(error.strerror).partition(" (")[0]
+        reason = os.strerror(number) if number > 0 else error.strerror
         sys.exit(f"Cannot listen on {host}:{port}: {reason}. Set HOST and PORT to what is free.")
+
+
+def _try_to_bind(host: str, port: int) -> None:
+    """Without listening, so that nobody takes this for the server."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
 
 
 def _prepare(app: Flask) -> None:

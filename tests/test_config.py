@@ -75,7 +75,11 @@ def test_defaults_stand_where_nothing_is_said(read):
 
 
 def test_the_database_is_a_file_in_the_instance_folder_unless_another_is_named(read, tmp_path):
-    assert read()["DATABASE_URL"] == f"sqlite:///{tmp_path}/statuspage.db"
+    assert read(SECRET_KEY="x")["DATABASE_URL"] == f"sqlite:///{tmp_path}/statuspage.db"
+
+
+def test_the_demo_has_a_file_of_its_own_so_that_its_token_opens_nothing_later(read, tmp_path):
+    assert read()["DATABASE_URL"] == f"sqlite:///{tmp_path}/demo.db"
 
 
 def test_the_instance_folder_is_made(tmp_path):
