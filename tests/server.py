@@ -15,6 +15,7 @@ from typing import Any, Self
 from flask import Flask
 
 from statuspage import config, create_app
+from statuspage.database import db
 
 START_SECONDS = 30.0
 COMMAND_SECONDS = 30.0
@@ -110,6 +111,9 @@ class Server:
 
     def __exit__(self, *_: Any) -> None:
         self.stop()
+        if "app" in vars(self):
+            with self.app.app_context():
+                db.engine.dispose()
 
     @property
     def _log_file(self) -> Path:

@@ -1,4 +1,4 @@
-"""One real server per worker for all tests that do not kill it, and an organization of its own for each."""
+"""Real servers, shared by the tests of a worker; each test has an organization of its own there."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,18 +10,35 @@ from tests.server import Server
 
 
 @pytest.fixture(scope="session")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The demo, with a `head` every second."""
     with Server(tmp_path_factory.mktemp("server"), HEAD_INTERVAL="1") as server:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory, make_database) -> Iterator[Server]:
+    settings = {"DATABASE_URL": make_database("postgresql", "served"), "SECRET_KEY": "test"}
+    with Server(tmp_path_factory.mktemp("server"), HOST="127.0.0.1", **settings) as server:
+        yield server
+
+
 @pytest.fixture
-def server(shared_server: Server) -> Iterator[Server]:
-    """Whatever a test does, the server's log stays free of tracebacks."""
-    before = len(shared_server.log)
-    yield shared_server
-    said = shared_server.log[before:]
+def server(sqlite_server: Server) -> Iterator[Server]:
+    yield from without_traceback(sqlite_server)
+
+
+@pytest.fixture(params=["sqlite_server", "postgres_server"])
+def either_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Where the two databases may differ: their locking and their snapshots."""
+    yield from without_traceback(request.getfixturevalue(request.param))
+
+
+def without_traceback(server: Server) -> Iterator[Server]:
+    """Whatever a test does, nothing fails inside the server."""
+    before = len(server.log)
+    yield server
+    said = server.log[before:]
     assert "Traceback" not in said, said
 
 

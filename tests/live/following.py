@@ -65,13 +65,21 @@ class SocketFollower(Listener):
 
 
 class EventStream(Ear):
-    """Server-sent events, read to the byte: `raw` is all that came, `last_id` what a browser would send back."""
+    """Server-sent events, read to the byte: `raw` is all of them, `last_id` what a browser sends back.
+
+    One that is `stalled` reads nothing until read().
+    """
 
     def __init__(
-        self, watch: Watch, cursor: str | None, last_event_id: str | None = None, view: str = "data"
+        self,
+        watch: Watch,
+        cursor: str | None,
+        last_event_id: str | None = None,
+        view: str = "data",
+        stalled: bool = False,
     ) -> None:
         super().__init__()
-        self.raw = b""
+        self.raw = bytearray()
         self.last_id: str | None = None
         self._connection = http.client.HTTPConnection("127.0.0.1", watch.place.server.port, timeout=PATIENCE)
         headers = watch.headers | ({"Last-Event-ID": last_event_id} if last_event_id else {})
@@ -80,6 +88,11 @@ class EventStream(Ear):
         self._socket = self._connection.sock
         self.answer = self._connection.getresponse()
         self._reader = threading.Thread(target=self._read, daemon=True)
+        if not stalled:
+            self.read()
+
+    def read(self) -> None:
+        """Return when it began: every stream begins with a `head`."""
         self._reader.start()
         if self.answer.status == 200:
             self.expect("head")

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,15 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard: list[Heard] = []
+        self.ids: list[str] = []  # positions of the lines of the log that were heard, in order
         self.gone = False
         self._changed = threading.Condition()
 
     def hear(self, name: str, payload: Any = None) -> None:
         with self._changed:
             self.heard.append((name, payload))
+            if isinstance(payload, dict) and {"id", "since"} <= payload.keys():
+                self.ids.append(payload["id"])
             self._changed.notify_all()
 
     def lose(self) -> None:
@@ -42,7 +46,7 @@ class Ear:
         with self._changed:
             while not (value := check()):
                 left = deadline - time.monotonic()
-                assert left > 0, f"It did not happen in {seconds} s; heard: {self.heard[-10:]}"
+                assert left > 0, f"It did not happen in {seconds} s. Heard: {str(self.heard[-5:])[:500]}"
                 self._changed.wait(left)
             return value
 
@@ -52,23 +56,25 @@ class Ear:
 
     def expect(self, name: str, seconds: float = DEADLINE, **fields: Any) -> Any:
         """The first payload of this event with these values, as soon as it is heard."""
+        seen = 0  # each is looked at once, however many there are
 
-        def first() -> list[Any]:
-            return [p for p in self.all(name) if all(_get(p, f) == v for f, v in fields.items())][:1]
+        def found() -> list[Any] | None:
+            nonlocal seen
+            while seen < len(self.heard):
+                heard, payload = self.heard[seen]
+                seen += 1
+                if heard == name and _has(payload, fields):
+                    return [payload]
+            return None
 
-        return self.until(first, seconds)[0]
+        return self.until(found, seconds)[0]
 
     def expect_end(self, seconds: float = DEADLINE) -> None:
         self.until(lambda: self.gone, seconds)
 
-    @property
-    def ids(self) -> list[str]:
-        """Positions of the lines of the log that were heard, in order."""
-        return [p["id"] for _, p in list(self.heard) if isinstance(p, dict) and "id" in p and "since" in p]
 
-
-def _get(payload: Any, field: str) -> Any:
-    return payload.get(field) if isinstance(payload, dict) else None
+def _has(payload: Any, fields: dict[str, Any]) -> bool:
+    return not fields or (isinstance(payload, dict) and fields.items() <= payload.items())
 
 
 class Listener(Ear):
@@ -76,7 +82,7 @@ class Listener(Ear):
 
     def __init__(self, url: str, transport: str, token: str | None = None, **options: Any) -> None:
         super().__init__()
-        self.client = socketio.Client(reconnection=False)
+        self.client = in_order(socketio.Client(reconnection=False))
         self.client.on("*", self.hear)
         self.client.on("disconnect", lambda *_: self.lose())
         auth = {"token": token} if token else None
@@ -97,6 +103,19 @@ class Listener(Ear):
     def close(self) -> None:
         with suppress(Exception):
             self.client.disconnect()
+        if self.client.eio.http:
+            self.client.eio.http.close()
+
+
+def in_order(client: socketio.Client) -> socketio.Client:
+    """python-engineio hands each message to a thread of its own, and one may overtake another: not here."""
+    start, message = client.eio.start_background_task, client.eio.handlers["message"]
+
+    def start_or_run(target: Callable, *arguments: Any, **more: Any) -> Any:
+        return (target if target == message else partial(start, target))(*arguments, **more)
+
+    client.eio.start_background_task = start_or_run
+    return client
 
 
 class NodeListener(Ear):
