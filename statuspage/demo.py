@@ -106,7 +106,7 @@ def welcome(app: Flask, port: int) -> str:
           -H "Content-Type: application/json" \\
           -d '{{"status": "major_outage"}}'
 
-        // Listen from JavaScript (npm install socket.io-client)
+        // Listen from JavaScript: save this as listen.mjs in this folder, and run node listen.mjs
         import {{ io }} from 'socket.io-client';
         const socket = io('{base}', {{ auth: {{ token: '{token}' }} }});
         socket.on('connect', () => {{
