@@ -86,7 +86,8 @@ htmx.registerExtension("folds", { htmx_before_morph_node: keepFold });
 
 // --- a change: what differs is shown for two seconds, and said once -------------------------------------
 
-const rowsOf = "#board > * :is(li, article)[id]";
+const rows = "#board > * :is(li, article)[id]";
+const fading = new WeakMap();
 let contents = new Map();
 
 /** A row's own markup: without the rows in it, and without what this script writes. */
@@ -100,14 +101,15 @@ function ownContent(row) {
 
 function changedRows() {
   const before = contents;
-  contents = new Map([...document.querySelectorAll(rowsOf)].map((row) => [row.id, ownContent(row)]));
+  contents = new Map([...document.querySelectorAll(rows)].map((row) => [row.id, ownContent(row)]));
   return [...contents.keys()].filter((id) => before.get(id) !== contents.get(id)).map($);
 }
 
 /** After the swap: a morph drops a class that the server did not send. The style sheet fades it out. */
 function highlight(row) {
+  clearTimeout(fading.get(row));
   row.classList.add("changed");
-  setTimeout(() => row.classList.remove("changed"), 2000);
+  fading.set(row, setTimeout(() => row.classList.remove("changed"), 2000));
 }
 
 function unfoldTrouble(row) {
@@ -116,9 +118,9 @@ function unfoldTrouble(row) {
 
 function showChange({ detail: { title, say } }) {
   writeTimes();
-  const rows = changedRows();
-  rows.forEach(highlight);
-  rows.forEach(unfoldTrouble);
+  const changed = changedRows();
+  changed.forEach(highlight);
+  changed.forEach(unfoldTrouble);
   document.title = title;
   showIcon();
   $("spoken").textContent = say; // set, not morphed: the same sentence is said again

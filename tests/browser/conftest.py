@@ -9,13 +9,15 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
+from statuspage.database import db, transaction
+from statuspage.models.service import Service
 from tests.browser.gate import Gate
 from tests.browser.visit import NETWORK, Visit
 from tests.server import Server
 
 SWITCHES = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
-Change = Callable[..., dict[str, Any]]
+Change = Callable[..., Any]
 Visitor = Callable[..., Visit]
 
 
@@ -63,9 +65,23 @@ def send(client: httpx.Client, method: str, path: str, body: dict[str, Any] | No
 
 
 @pytest.fixture
-def set_status(api: Change) -> Callable[..., Any]:
+def set_status(api: Change) -> Change:
     """Change a service's status through the server that the pages are connected to."""
     return lambda status, id="service-1": api("PUT", f"/services/{id}", {"status": status})
+
+
+@pytest.fixture
+def write(server: Server) -> Change:
+    """`write("service-1", own_status=…)`: another process does it, the server is not told."""
+
+    def write(id: str, **changes: str) -> None:
+        with server.app.app_context():
+            service = db.session.get(Service, id)
+            assert service
+            with transaction(service.organization):
+                service.update(**changes)
+
+    return write
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Many page clients in one process: `python crowd.py URL COUNT`.
 
-It says `ready` when all are in, and ends with its input. Each is a WebSocket (RFC 6455) that joins the page's room as static/live.js does. What they get is read
-and thrown away, so that this process costs the machine as little as it can.
+It says `ready` when all are in, and ends with its input. Each is a WebSocket (RFC 6455) that joins the
+page's room as static/live.js does. What they get is read and thrown away, so that this process costs the
+machine as little as it can.
 """
 
 import asyncio

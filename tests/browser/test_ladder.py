@@ -106,14 +106,26 @@ def test_a_script_that_was_tampered_with_costs_only_its_rung(visit, set_status):
 
 
 @pytest.mark.cuts_the_network
-def test_the_server_dies_and_comes_back(visit, server):
+def test_the_server_dies_and_comes_back(visit, server, write):
     visit.open()
     server.kill()
     visit.expect_mark("Reconnecting…")
-    server.command("service", "status", "service-1", "major_outage")
+    write("service-1", own_status="major_outage")
     server.start()
     visit.expect_mark("Live", seconds=30)
     visit.expect_status("major_outage")
+    visit.expect_same_as_fresh(server.url)
+
+
+@pytest.mark.cuts_the_network
+def test_the_server_is_restarted_in_order(visit, server, write):
+    """It asks its clients to come back each at its own moment, within five seconds."""
+    visit.open()
+    server.stop()
+    visit.expect_mark("Reconnecting…")
+    write("service-1", own_status="major_outage")
+    server.start()
+    visit.expect_mark("Live", seconds=30)
     visit.expect_same_as_fresh(server.url)
 
 

@@ -1,11 +1,13 @@
 """From the request that changes something to the open page: under a second, by every transport."""
 
+import math
 import re
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -51,11 +53,15 @@ def delays(visit, sent: list[float]) -> list[float]:
     )
 
 
+def p99(times: list[float]) -> float:
+    return times[math.ceil(len(times) * 0.99) - 1]
+
+
 def report(title: str, measured: dict[str, list[float]]) -> None:
     print(f"\n{title}: {CHANGES} changes, milliseconds from the request to the DOM")
     for rung, times in measured.items():
-        p50, p99 = times[CHANGES // 2] * 1000, times[CHANGES * 99 // 100] * 1000
-        print(f"  {rung:20} p50 {p50:5.0f}   p99 {p99:5.0f}   max {times[-1] * 1000:5.0f}")
+        p50, slow, slowest = (1000 * seconds for seconds in (median(times), p99(times), times[-1]))
+        print(f"  {rung:20} p50 {p50:5.0f}   p99 {slow:5.0f}   max {slowest:5.0f}")
 
 
 @pytest.fixture
@@ -77,35 +83,20 @@ def renaming(api):
 def test_a_change_is_in_the_page_within_a_second(a_page_on_each_rung, api):
     measured = measure(a_page_on_each_rung, renaming(api))
     report("Three pages", measured)
-    assert all(times[CHANGES * 99 // 100] < WITHIN for times in measured.values())
+    assert all(p99(times) < WITHIN for times in measured.values())
 
 
-def test_a_change_by_another_process_is_in_the_page_within_a_second(a_page_on_each_rung, other_process):
-    measured = measure(a_page_on_each_rung, other_process)
+def test_a_change_by_another_process_is_in_the_page_within_a_second(a_page_on_each_rung, write):
+    measured = measure(a_page_on_each_rung, lambda number: write("service-1", name=f"Change {number}"))
     report("Changed by another process", measured)
-    assert all(times[CHANGES * 99 // 100] < WITHIN for times in measured.values())
+    assert all(p99(times) < WITHIN for times in measured.values())
 
 
 def test_a_change_is_in_the_page_within_a_second_among_500_more(a_page_on_each_rung, server, api):
     with crowd(server.url, 500):
         measured = measure(a_page_on_each_rung, renaming(api))
     report("Among 500 more pages", measured)
-    assert all(times[CHANGES * 99 // 100] < WITHIN for times in measured.values())
-
-
-@pytest.fixture
-def other_process(server):
-    """Writes as the command line does, through an application of this process: the server is not told."""
-    from statuspage.database import db, transaction
-    from statuspage.models.service import Service
-
-    def rename(number: int) -> None:
-        with server.app.app_context():
-            service = db.session.get(Service, "service-1")
-            with transaction(service.organization):
-                service.update(name=f"Change {number}")
-
-    return rename
+    assert all(p99(times) < WITHIN for times in measured.values())
 
 
 class crowd:

@@ -73,6 +73,28 @@ def test_a_change_is_said_once_and_highlights_only_what_changed(visit, set_statu
     visit.until(lambda: len(visit.page.evaluate("sentences")) == 2)
 
 
+def test_the_passing_of_time_is_no_change(visit, set_status):
+    visit.page.clock.install()
+    visit.open()
+    ago = visit.page.locator("#incidents time[data-relative]").first
+    before = ago.text_content()
+    visit.page.clock.fast_forward(600_000)
+    expect(ago).not_to_have_text(before)
+    visit.wait_live()
+    visit.page.evaluate(NOTE_HIGHLIGHTS)
+    set_status("major_outage")
+    visit.expect_status("major_outage")
+    visit.until(lambda: visit.page.evaluate("highlighted.size"))
+    assert visit.page.evaluate("[...highlighted]") == ["service-service-1"]
+
+
+def test_who_wants_less_motion_sees_the_new_state_and_no_motion(visitor, set_status):
+    visit = visitor(reduced_motion="reduce").open()
+    set_status("major_outage")
+    changed = visit.page.locator(".changed").first
+    expect(changed).to_have_css("animation-name", "none")
+
+
 def test_title_and_icon_follow_the_status(visit, set_status):
     visit.open()
     icon = visit.page.locator("link[rel=icon]")
@@ -94,6 +116,20 @@ def test_times_are_in_the_visitors_zone_and_words(visitor, server):
     later = (hour * 60 + minute + 5 * 60 + 45) % 1440
     assert local.endswith(f"{later // 60:02}:{later % 60:02}")
     assert re.fullmatch("Asia/Kat[h]?mandu", visit.page.locator("#zone").text_content())
+
+
+def test_times_that_arrive_with_a_change_are_the_visitors_too(visit, api):
+    visit.open()
+    visit.page.evaluate(
+        """() => document.addEventListener("live:changed", () => {
+          window.foreign = document.querySelectorAll("time[datetime*=T]:not([title])").length;
+        })"""
+    )
+    incident = api(
+        "POST", "/incidents", {"organizationId": "org-456", "title": "Wind", "message": "It blows."}
+    )
+    visit.until(lambda: visit.page.evaluate("window.foreign === 0"))
+    api("DELETE", f"/incidents/{incident['id']}")
 
 
 def test_a_day_is_the_same_day_everywhere(visitor):
