@@ -1,6 +1,7 @@
 """Photograph the public pages in every state worth looking at, and let axe check each: bin/screenshots FOLDER
 
-Pictures are named PAGE-WIDTH-THEME.png. It ends with 1
+Pictures are named PAGE-WIDTH-THEME.png;
+outage-1280-light.png is the one in the README, as docs/page.png. It ends with 1
 when axe finds something, or when a page is wider than its window (320 px, and 1280 px at a zoom of 400 %).
 """
 

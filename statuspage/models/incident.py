@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, select
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import iso, now
@@ -227,15 +227,24 @@ class IncidentUpdate(Model):
 
 def holds(organization: Organization, tenant: Tenant | None) -> dict[str, list[ServiceStatus]]:
     """What the newest update of each open incident of the scope says of each service."""
-    open_incidents = db.session.scalars(
-        select(Incident).where(
+    newest = (
+        select(func.max(IncidentUpdate.number))
+        .where(IncidentUpdate.incident_id == Incident.id)
+        .correlate(Incident)
+        .scalar_subquery()
+    )
+    said = db.session.scalars(
+        select(IncidentUpdate.services)
+        .join(Incident)
+        .where(
             Incident.organization_id == organization.id,
             Incident.tenant_id == (tenant.id if tenant else None),
             Incident.resolved_at.is_(None),
+            IncidentUpdate.number == newest,
         )
     )
     held: dict[str, list[ServiceStatus]] = {}
-    for incident in open_incidents:
-        for service_id, status in incident.affected.items():
-            held.setdefault(service_id, []).append(status)
+    for services in said:
+        for service_id, status in services.items():
+            held.setdefault(service_id, []).append(ServiceStatus(status))
     return held
