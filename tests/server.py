@@ -17,7 +17,7 @@ from flask import Flask
 from statuspage import config, create_app
 from statuspage.database import db
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 COMMAND_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
@@ -67,7 +67,11 @@ class Server:
             self._process = subprocess.Popen(
                 [sys.executable, "app.py"], cwd=config.ROOT, env=self.environ, stdout=log, stderr=log
             )
-        self._wait_until_it_listens()
+        try:
+            self._wait_until_it_listens()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def kill(self) -> None:

@@ -1,11 +1,11 @@
-"""One way to follow a scope's data view, whatever it travels over: `follow(kind, place, cursor)`."""
+"""One way to follow a scope, whatever it travels over: `follow(kind, place, cursor)`."""
 
 import http.client
 import json
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import requests
@@ -20,19 +20,22 @@ PATIENCE = 4 * DEADLINE  # seconds without a byte
 
 @dataclass(frozen=True)
 class Watch:
-    """What is followed: the organization; with `tenant`, that tenant; `whole`, everything, as a viewer."""
+    """What is followed, and by right of which token: the organization; a tenant; or everything."""
 
     place: Place
     tenant: str | None = None
     whole: bool = False
+    token: str | None = None
+    view: str = "data"
+
+    @classmethod
+    def everything(cls, place: Place, view: str = "data") -> Self:
+        """As a viewer."""
+        return cls(place, whole=True, token=place.tokens["viewer"], view=view)
 
     @property
     def scope(self) -> Scope:
         return Scope(self.place.id, self.tenant, self.whole)
-
-    @property
-    def token(self) -> str | None:
-        return self.place.tokens["viewer"] if self.whole else None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -43,13 +46,12 @@ class Watch:
         return f"/{self.place.id}/{self.tenant}" if self.tenant else f"/{self.place.id}"
 
     def query(self, cursor: str | None, **more: str) -> dict[str, str]:
-        query = {"cursor": cursor, "scope": "all" if self.whole else None, **more}
+        query = {"cursor": cursor, "scope": "all" if self.whole else None, "view": self.view, **more}
         return {name: value for name, value in query.items() if value}
 
 
-def follow(kind: str, place: Place, cursor: str | None = None, **scope: Any) -> Ear:
-    """An open connection that hears the events of a scope; it has a close()."""
-    watch = Watch(place, **scope)
+def follow(kind: str, watch: Watch, cursor: str | None = None) -> Ear:
+    """An open connection that hears what is new there; it has a close()."""
     if kind == "sse":
         return EventStream(watch, cursor)
     if kind == "changes":
@@ -75,7 +77,6 @@ class EventStream(Ear):
         watch: Watch,
         cursor: str | None,
         last_event_id: str | None = None,
-        view: str = "data",
         stalled: bool = False,
     ) -> None:
         super().__init__()
@@ -83,7 +84,7 @@ class EventStream(Ear):
         self.last_id: str | None = None
         self._connection = http.client.HTTPConnection("127.0.0.1", watch.place.server.port, timeout=PATIENCE)
         headers = watch.headers | ({"Last-Event-ID": last_event_id} if last_event_id else {})
-        url = f"{watch.path}/stream?{urlencode(watch.query(cursor, view=view))}"
+        url = f"{watch.path}/stream?{urlencode(watch.query(cursor))}"
         self._connection.request("GET", url, headers=headers)
         self._socket = self._connection.sock
         self.answer = self._connection.getresponse()
@@ -101,7 +102,8 @@ class EventStream(Ear):
         with suppress(OSError):
             self._socket.shutdown(2)
         self._reader.join(DEADLINE)
-        self._connection.close()
+        for part in (self.answer, self._connection, self._socket):
+            part.close()
 
     def _read(self) -> None:
         with suppress(OSError, http.client.HTTPException):
@@ -141,7 +143,7 @@ class HeldPolls(Ear):
 
     def _ask(self, wait: float) -> requests.Response:
         url = f"{self._watch.place.server.url}{self._watch.path}/changes"
-        query = self._watch.query(self.cursor, view="data", wait=str(wait))
+        query = self._watch.query(self.cursor, wait=str(wait))
         return self._session.get(url, params=query, headers=self._watch.headers, timeout=PATIENCE)
 
     def _poll(self) -> None:
@@ -154,8 +156,10 @@ class HeldPolls(Ear):
         self.lose()
 
     def _take(self, news: dict[str, Any]) -> None:
-        for event in news["events"]:
+        if self._watch.view != "data":
+            self.hear("change", news)
+        for event in news.get("events", ()):
             self.hear(event.pop("event"), event)
-        if news["reset"]:
+        if news.get("reset"):
             self.hear("reset", {"cursor": news["cursor"]})
         self.cursor = news["cursor"]

@@ -5,8 +5,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,8 @@ class Listener(Ear):
 
     def __init__(self, url: str, transport: str, token: str | None = None, **options: Any) -> None:
         super().__init__()
-        self.client = in_order(socketio.Client(reconnection=False))
+        self.client = socketio.Client(reconnection=False)
+        self._hand = in_order(self.client)
         self.client.on("*", self.hear)
         self.client.on("disconnect", lambda *_: self.lose())
         auth = {"token": token} if token else None
@@ -103,19 +104,26 @@ class Listener(Ear):
     def close(self) -> None:
         with suppress(Exception):
             self.client.disconnect()
-        if self.client.eio.http:
-            self.client.eio.http.close()
+        engine = self.client.eio
+        for task in filter(None, (engine.read_loop_task, engine.write_loop_task)):
+            task.join(DEADLINE)  # a last request may be on its way
+        if engine.http:
+            engine.http.close()
+        if engine.ws:
+            engine.ws.shutdown()  # close() does not, when the server was first
+        self._hand.shutdown(wait=False)
 
 
-def in_order(client: socketio.Client) -> socketio.Client:
-    """python-engineio hands each message to a thread of its own, and one may overtake another: not here."""
+def in_order(client: socketio.Client) -> ThreadPoolExecutor:
+    """Let one thread handle all messages: python-engineio starts one for each, and one overtakes another."""
     start, message = client.eio.start_background_task, client.eio.handlers["message"]
+    hand = ThreadPoolExecutor(max_workers=1)
 
-    def start_or_run(target: Callable, *arguments: Any, **more: Any) -> Any:
-        return (target if target == message else partial(start, target))(*arguments, **more)
+    def start_or_queue(target: Callable, *arguments: Any, **more: Any) -> Any:
+        return (hand.submit if target == message else start)(target, *arguments, **more)
 
-    client.eio.start_background_task = start_or_run
-    return client
+    client.eio.start_background_task = start_or_queue
+    return hand
 
 
 class NodeListener(Ear):

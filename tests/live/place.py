@@ -102,6 +102,12 @@ class Place:
         with self.writing():
             db.session.get(Service, self.services[tenant]).update(**changes)
 
+    def hire(self, name: str, role: Role) -> str:
+        """Somebody new, with a role in the whole organization; the token."""
+        with self.writing() as organization:
+            self._hire(name, role, organization)
+        return self.tokens[name]
+
     def revoke(self, name: str) -> None:
         with self.writing() as organization:
             self._token(organization, name).revoke()

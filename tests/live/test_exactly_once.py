@@ -67,9 +67,7 @@ class Traveller(threading.Thread):
 
     def journey(self, last: str | None = None) -> None:
         """Until something new was heard; with `last`, until that was."""
-        ear = follow(
-            self.kind, self.watch.place, self.position, tenant=self.watch.tenant, whole=self.watch.whole
-        )
+        ear = follow(self.kind, self.watch, self.position)
         try:
             ear.until(lambda: last in ear.ids if last else ear.ids, 4 * DEADLINE)
         finally:
@@ -110,7 +108,7 @@ class Wanderer(Traveller):
 @pytest.mark.parametrize("whole", [False, True])
 def test_whoever_comes_and_goes_while_others_write_hears_everything_once(either_server, whole):
     place = Place.found(either_server)
-    watch = Watch(place, whole=True) if whole else Watch(place, place.north)
+    watch = Watch.everything(place) if whole else Watch(place, place.north)
     start = place.head
     travellers = [Traveller(kind, watch, start) for kind in KINDS]
     if whole:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from statuspage.models.scope import Scope
 from statuspage.models.status import Visibility
 from tests.live.following import KINDS, Watch, follow
 from tests.live.listener import Ear
@@ -20,8 +19,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 def resume(kind: str, place: Place) -> Iterator[Callable[..., Ear]]:
     opened: list[Ear] = []
 
-    def resume(cursor: str | None = None, at: Place = place, **scope) -> Ear:
-        opened.append(follow(kind, at, cursor, **scope))
+    def resume(cursor: str | None = None, watch: Watch | None = None) -> Ear:
+        opened.append(follow(kind, watch or Watch(place), cursor))
         return opened[-1]
 
     yield resume
@@ -34,10 +33,10 @@ def test_what_came_after_the_cursor_comes_first_then_what_is_live(place, resume,
     start = place.head
     for tenant in (None, place.north, place.south, None, place.north):
         place.say(tenant=tenant)
-    follower = resume(start, whole=whole) if whole else resume(start, tenant=place.north)
+    watch = Watch.everything(place) if whole else Watch(place, place.north)
+    follower = resume(start, watch)
     last = place.say()
     follower.expect("incident-update", id=last)
-    watch = Watch(place, whole=True) if whole else Watch(place, place.north)
     assert follower.ids == place.log(watch.scope, start)
 
 
@@ -117,7 +116,7 @@ def test_a_position_that_is_not_to_be_had_any_more_starts_over(place, resume):
 
 def test_a_new_life_of_the_log_starts_everybody_over(place, resume):
     """While connected: private, and public again."""
-    follower = resume(whole=True)
+    follower = resume(watch=Watch.everything(place))
     old = place.say()
     follower.expect("incident-update", id=old)
     place.update(visibility=Visibility.PRIVATE)
@@ -132,15 +131,14 @@ def test_a_new_life_of_the_log_starts_everybody_over(place, resume):
 def test_a_private_past_is_not_to_be_had_once_the_page_is_public(server, resume):
     """Neither with a cursor from then, nor with a guessed one."""
     place = Place.found(server, Visibility.PRIVATE)
-    watch = Scope(place.id)
-    member = resume(at=place, whole=True)  # so that the server remembers it all
+    member = resume(watch=Watch.everything(place))  # so that the server remembers it all
     place.say("Secret", times=3)
     member.until(lambda: len(member.ids) == 3)
-    old = place.log(watch)
+    old = place.log()
     place.update(visibility=Visibility.PUBLIC)
     guesses = [f"{place.epoch}:{number}" for number in range(int(place.head.split(":")[1]))]
     for cursor in (old[0], old[-1], guesses[0], guesses[-4], guesses[-1]):
-        follower = resume(cursor, at=place)
+        follower = resume(cursor, Watch(place))
         follower.expect("reset")
         assert "Secret" not in str(follower.heard)
 
