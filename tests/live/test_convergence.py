@@ -162,7 +162,7 @@ faults = st.lists(
 
 
 @settings(
-    max_examples=500 if os.environ.get("SOAK") else 60,
+    max_examples=500 if os.environ.get("SOAK") else 40,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
