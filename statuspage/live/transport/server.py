@@ -15,8 +15,8 @@ from .engine import Engine
 from .session import Malformed
 
 # An event of such a name would run the application's own connect or disconnect handler; socket.io-parser
-# refuses them too.
-RESERVED = {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+# refuses them too. And "*" would run the catch-all handler, with a session id of the client's choice.
+RESERVED = {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener", "*"}
 
 
 class Json:
