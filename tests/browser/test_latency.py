@@ -17,7 +17,7 @@ from tests.browser.visit import RUNGS
 pytestmark = [pytest.mark.alone, pytest.mark.cuts_the_network]
 
 CHANGES = 100
-PACE = 0.1  # seconds between changes: faster than pages are pushed, so that some travel together
+PACE = 0.05  # seconds between changes: faster than pages are pushed, so that some travel together
 WITHIN = 1.0  # seconds, for 99 of 100
 
 RECORD = """() => {
