@@ -11,9 +11,8 @@ from tests.server import Server
 
 @pytest.fixture(scope="session")
 def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The demo, with a `head` every second; and pings so often that a client's last
-    poll, which python-socketio waits for when it leaves, is soon answered."""
-    with Server(tmp_path_factory.mktemp("server"), HEAD_INTERVAL="1", PING_INTERVAL="3") as server:
+    """The demo, with a `head` every second."""
+    with Server(tmp_path_factory.mktemp("server"), HEAD_INTERVAL="1") as server:
         yield server
 
 

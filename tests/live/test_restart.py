@@ -1,0 +1,90 @@
+"""Servers die and come back, and other processes write: nothing is missed."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.following import KINDS, Watch, follow
+from tests.live.place import Place
+from tests.live.test_exactly_once import difference, writers
+from tests.server import Server
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that tests may kill."""
+    with Server(tmp_path_factory.mktemp("mortal")) as server:
+        yield server
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whoever_comes_back_after_a_kill_with_a_position_misses_nothing(mortal, kind):
+    place = Place.found(mortal)
+    start = place.head
+    before = follow(kind, Watch(place), start)
+    before.expect("incident-update", id=place.say())
+    mortal.kill()
+    before.expect_end(10)
+    before.close()
+    place.say(times=3)  # the database lives on: another node writes
+    mortal.start()
+    place.say()
+    after = follow(kind, Watch(place), before.ids[-1])
+    after.expect("incident-update", id=place.say())
+    after.close()
+    assert difference(before.ids + after.ids, place.log(after=start)) == {}
+    assert after.all("reset") == []
+
+
+def test_a_server_killed_while_others_write_comes_back_to_a_whole_log(mortal):
+    place = Place.found(mortal)
+    start, heard = place.head, []
+    for _ in range(3):
+        with writers(place):
+            follower = follow("websocket", Watch(place), heard[-1] if heard else start)
+            follower.until(lambda ear=follower: len(ear.ids) > 3)
+            mortal.kill()
+            follower.expect_end(10)
+        follower.close()
+        heard += follower.ids
+        mortal.start()
+    last = place.say()
+    follower = follow("websocket", Watch(place), heard[-1])
+    follower.expect("incident-update", 10, id=last)
+    follower.close()
+    assert difference(heard + follower.ids, place.log(after=start)) == {}
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_another_process_writes_is_heard_within_a_second(server, kind):
+    place = Place.found(server)
+    with contextlib.closing(follow(kind, Watch(place), place.head)) as follower:
+        for _ in range(3):
+            id = place.flip()
+            committed = time.monotonic()
+            follower.expect("service-update", id=id)
+            assert time.monotonic() - committed < 1
+
+
+def test_a_command_in_another_process_is_heard(server, transport):
+    place = Place.found(server)
+    with contextlib.closing(follow(transport, Watch(place))) as follower:
+        server.command("service", "status", place.services[None], "major_outage")
+        event = follower.expect("service-update", type="status-changed")
+        assert event["data"]["status"] == "major_outage"
+        assert follower.expect("status-update")["data"]["status"] == "major_outage"
+        server.command("organization", "update", place.id, "--visibility", "private")
+        follower.expect_end()
+
+
+def test_a_server_told_to_stop_lets_everybody_go(tmp_path, transport):
+    with Server(tmp_path) as server:
+        place = Place.found(server)
+        follower = follow(transport, Watch(place))
+        server.stop()
+        follower.expect_end()
+        follower.close()
+        assert "Traceback" not in server.log

@@ -1,0 +1,142 @@
+"""The Socket.IO events in one process, without a network, so that a test decides when a client vanishes."""
+
+from collections.abc import Callable
+
+import flask
+import pytest
+
+from statuspage.database import transaction
+from statuspage.live import sockets
+from statuspage.live.hub import Hub
+from statuspage.live.sockets import Sockets
+
+
+class Wire:
+    """Stands for the transport and for Socket.IO: what each session was sent, and who calls which handler."""
+
+    def __init__(self, app: flask.Flask) -> None:
+        self.app = app
+        self.handlers: dict[str, Callable] = {}
+        self.sent: dict[str, list[str]] = {}
+        self.ended: list[str] = []
+        self.while_sending: Callable[[], object] = list
+
+    def on(self, name: str) -> Callable:
+        return lambda handler: self.handlers.setdefault(name, handler)
+
+    def call(self, sid: str, event: str, *data: object) -> dict | None:
+        """As if this client's packet had come."""
+        with self.app.test_request_context():
+            flask.request.sid = sid  # type: ignore[attr-defined]
+            return self.handlers[event](*data)
+
+    # what sockets.py asks of the transport
+
+    def send(self, _wire: "Wire", sid: str, packet: object) -> None:
+        self.sent.setdefault(sid, []).append(str(packet))
+
+    def disconnect(self, _wire: "Wire", sid: str) -> None:
+        self.ended.append(sid)
+
+    def backlog(self, _wire: "Wire", _sid: str) -> int:
+        self.while_sending()
+        return 0
+
+    def name_of(self, _wire: "Wire", _sid: str) -> str:
+        return "test"
+
+
+@pytest.fixture
+def hub(app) -> Hub:
+    return Hub(build="test", push_interval=1e-9)
+
+
+@pytest.fixture
+def wire(app, hub, monkeypatch) -> Wire:
+    wire = Wire(app)
+    for name in ("send", "disconnect", "backlog", "name_of"):
+        monkeypatch.setattr(sockets.transport, name, getattr(wire, name))
+    wire.sockets = Sockets(wire, hub, 1000)  # type: ignore[attr-defined, arg-type]
+    return wire
+
+
+def assert_empty(wire: Wire, hub: Hub) -> None:
+    assert hub.loners == set()
+    assert wire.sockets._clients == {}  # type: ignore[attr-defined]
+    for channel in hub.channels.values():
+        assert (channel.seats, channel.rooms, channel.expiring) == (set(), {}, set())
+
+
+def test_a_client_in_no_room_is_a_loner_and_one_that_left_is_again(wire, hub, cast):
+    wire.call("one", "connect")
+    assert len(hub.loners) == 1
+    wire.call("one", "join-organization", {"organizationId": cast.acme.id})
+    assert hub.loners == set()
+    wire.call("one", "join-organization", {"organizationId": cast.acme.id, "tenantId": cast.south.id})
+    assert hub.loners == set()
+    wire.call("one", "leave-organization", {"organizationId": cast.acme.id})
+    assert len(hub.loners) == 1
+    wire.call("one", "disconnect")
+    assert_empty(wire, hub)
+
+
+def test_a_client_that_vanishes_while_it_is_proved_leaves_nothing(wire, hub, cast, monkeypatch):
+    prove = sockets.proved
+
+    def prove_slowly(*arguments):
+        wire.call("one", "disconnect")
+        return prove(*arguments)
+
+    monkeypatch.setattr(sockets, "proved", prove_slowly)
+    for view in ("data", "page"):
+        wire.call("one", "connect")
+        wire.call("one", "join-organization", {"organizationId": cast.acme.id, "view": view})
+        assert_empty(wire, hub)
+
+
+def test_a_client_that_vanishes_while_it_is_sent_what_it_missed_leaves_nothing(wire, hub, cast):
+    cursor = f"{cast.acme.epoch}:{cast.acme.seq}"
+    with transaction(cast.acme):
+        cast.acme_service.update(name="Renamed")
+    wire.call("one", "connect")
+    wire.while_sending = lambda: wire.call("one", "disconnect")
+    wire.call("one", "join-organization", {"organizationId": cast.acme.id, "cursor": cursor})
+    assert_empty(wire, hub)
+
+
+def test_a_refused_client_keeps_what_it_had_and_no_more(wire, hub, cast):
+    wire.call("one", "connect")
+    wire.call("one", "join-organization", {"organizationId": cast.acme.id})
+    seats = set(hub.channels[cast.acme.id].seats)
+    for wish in (
+        {"organizationId": cast.acme.id, "tenantId": cast.south.id},
+        {"organizationId": cast.globex.id},
+        {"organizationId": cast.acme.id, "scope": "all"},
+        {"organizationId": cast.acme.id, "view": "incident/none"},
+    ):
+        assert "message" in wire.call("one", "join-organization", wish)
+    assert hub.channels[cast.acme.id].seats == seats
+    wire.call("one", "disconnect")
+    assert_empty(wire, hub)
+
+
+def test_joining_again_keeps_one_seat_for_each_scope(wire, hub, cast):
+    wire.call("one", "connect", {"token": cast.tokens["acme-viewer"]})
+    for _ in range(5):
+        for more in ({}, {"tenantId": cast.north.id}, {"view": "page"}, {"scope": "all"}):
+            wire.call("one", "join-organization", {"organizationId": cast.acme.id, **more})
+    assert len(hub.channels[cast.acme.id].seats) <= 4
+    wire.call("one", "disconnect")
+    assert_empty(wire, hub)
+
+
+def test_a_failure_inside_is_said_to_be_ours_and_the_connection_lives_on(
+    wire, hub, cast, monkeypatch, caplog
+):
+    wire.call("one", "connect")
+    with monkeypatch.context() as broken:
+        broken.setattr(sockets, "proved", lambda *_: 1 / 0)
+        answer = wire.call("one", "join-organization", {"organizationId": cast.acme.id})
+    assert answer == {"message": "Something failed on our side. Please try again."}
+    assert "ZeroDivisionError" in caplog.text
+    assert "cursor" in wire.call("one", "join-organization", {"organizationId": cast.acme.id})
