@@ -29,6 +29,7 @@ from .state import State
 
 log = logging.getLogger(__name__)
 
+LONGEST_VIEW = 80  # characters of a view's name
 UNKNOWN = "Unknown organization or tenant, or no access to it."
 
 
@@ -192,6 +193,8 @@ class Channel:
             return board
 
     def _draw_first(self, scope: Scope, view: str) -> Board:
+        if not view.isascii() or not view.isprintable() or len(view) > LONGEST_VIEW:
+            raise NotFound(UNKNOWN)  # no view is called so, and a database would choke on some
         incident_id = views.incident_id(view)
         if incident_id and incident_id not in self.state.incidents:
             self.advance(incident_id)

@@ -108,8 +108,9 @@ class Poll:
 
     def _is_behind(self, message: Message) -> bool:
         """A board that is no more pushes nothing: its clients learn of it by a `head` that is ahead."""
-        head = Cursor.parse(message.payload["cursor"]) if message.name == "head" else None
-        return bool(head and self._cursor and head > self._cursor)
+        if message.name != "head" or self._seat.view == DATA or self._cursor is None:
+            return False
+        return (Cursor.parse(message.payload["cursor"]) or self._cursor) > self._cursor
 
     def wait_until_drained(self) -> None:
         """A poll queues nothing."""

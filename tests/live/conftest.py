@@ -11,8 +11,8 @@ from tests.server import Server
 
 @pytest.fixture(scope="session")
 def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The demo, with a `head` every second."""
-    with Server(tmp_path_factory.mktemp("server"), HEAD_INTERVAL="1") as server:
+    """The demo, with a `head` every half second."""
+    with Server(tmp_path_factory.mktemp("server"), HEAD_INTERVAL="0.5") as server:
         yield server
 
 

@@ -148,7 +148,7 @@ class HeldPolls(Ear):
 
     def _poll(self) -> None:
         with suppress(requests.RequestException):
-            while not self._closing and (answer := self._ask(1)).status_code in (200, 204):
+            while not self._closing and (answer := self._ask(0.3)).status_code in (200, 204):
                 if answer.status_code == 200:
                     self._take(answer.json())
             if not self._closing:

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from tests.live.following import KINDS, Watch, follow
 from tests.live.listener import Ear, Listener
 from tests.live.place import Place
 
-ROUNDS = 10
+ROUNDS = 60 if os.environ.get("SOAK") else 4
 DOORS = list(itertools.product(KINDS, ("data", "page")))
 
 

@@ -178,12 +178,3 @@ def test_a_client_is_named_by_something_that_opens_no_door(server, connect):
     name = client.ask("authenticate", SEED)["clientId"]
     poll = f"{server.url}/socket.io/?EIO=4&transport=polling&sid={name}"
     assert requests.get(poll, timeout=5).status_code == 400
-
-
-def test_an_event_of_a_second_process_is_heard(server, connect):
-    client = connect()
-    client.ask("join-organization", {"organizationId": "org-456"})
-    server.command("service", "status", "service-1", "partial_outage")
-    assert client.expect("service-update", type="status-changed")["data"]["id"] == "service-1"
-    server.command("service", "status", "service-1", "operational")
-    client.until(lambda: len(client.all("service-update")) == 2)

@@ -445,3 +445,13 @@ def revoke(cast, name: str) -> None:
     with transaction(cast.acme):
         token.revoke()
     cast.token_rows[name] = token
+
+
+@pytest.mark.parametrize(
+    "view", ["incident/\x00", "incident/" + "x" * 5000, "incident/\ud800", "incident/", ""]
+)
+def test_a_view_that_cannot_be_is_not_found(cast, acme, view):
+    """Also where the database would not even take the id."""
+    with pytest.raises(NotFound):
+        acme.board(cast.acme.scope, view)
+    assert acme.boards == {}

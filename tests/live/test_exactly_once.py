@@ -16,8 +16,8 @@ from tests.live.following import KINDS, EventStream, Watch, follow
 from tests.live.listener import DEADLINE, Listener
 from tests.live.place import Place
 
-JOURNEYS = 6  # times that a traveller comes and goes
-LARGE = "x" * 4000
+LARGE = "x" * 8000
+JOURNEYS = 5  # times that a traveller comes and goes
 
 
 @contextmanager
@@ -182,13 +182,13 @@ def closing() -> Iterator[Callable]:
 
 def test_a_slow_reader_of_a_long_replay_holds_up_nobody_and_misses_nothing(place, server, closing):
     start = place.head
-    place.say(LARGE, times=3000)
+    place.say(LARGE, times=1200)
     slow = closing(SlowReader(place, start))
     stream = closing(EventStream(Watch(place), start, stalled=True))
     elsewhere = Place.found(server)
     witness = closing(EventStream(Watch(elsewhere), None))
-    for _ in range(3):
-        last = place.say(LARGE, times=600)  # memory moves on: the replay must go back to the log
+    for _ in range(2):
+        last = place.say(times=600)  # memory moves on: the replay must go back to the log
         witness.expect("incident-update", id=elsewhere.say())
     slow.read_until(last)
     assert difference(slow.ids, place.log(after=start)) == {}
@@ -202,7 +202,7 @@ def test_who_does_not_keep_up_is_cut_and_comes_back_with_its_cursor(place, closi
     slow = closing(SlowReader(place, start))
     witness = closing(EventStream(Watch(place), None))
     for _ in range(4):
-        last = place.say(LARGE, times=1500)
+        last = place.say(LARGE, times=750)
         witness.expect("incident-update", 4 * DEADLINE, id=last)
     slow.read_until(None)
     heard, log = slow.ids, place.log(after=start)

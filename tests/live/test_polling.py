@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from statuspage.database import db
+from statuspage.models.incident import Incident
 from tests.live.place import Place
 
 
@@ -103,6 +105,17 @@ def test_a_held_question_is_current_within_a_second(place, ask, view):
         committed = time.monotonic()
         assert answer().status_code == 200
         assert time.monotonic() - committed < 1
+
+
+def test_a_held_question_about_what_is_deleted_is_answered_at_once(place, ask):
+    with place.writing() as organization:
+        incident = Incident.open(organization, None, title="Slow", message="We look.")
+    view = f"incident/{incident.id}"
+    cursor = ask(view=view).json()["cursor"]
+    answer = beside(lambda: ask(cursor, view=view, wait=25))
+    with place.writing():
+        db.session.get(Incident, incident.id).remove()
+    assert answer().status_code == 404
 
 
 @pytest.mark.parametrize("view", ["data", "page"])

@@ -148,7 +148,7 @@ def test_what_was_edited_or_deleted_is_replayed_without_its_old_words(place, res
     follower = resume(start)
     place.update_service(name="Old name")
     place.update_service(name="New name")
-    follower.expect("service-update", type="updated")
+    follower.until(lambda: "New name" in str(follower.heard))
     late = resume(start)
     late.expect("incident-update", id=place.say())
     assert "Old name" not in str(late.heard)
