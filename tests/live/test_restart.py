@@ -19,29 +19,33 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_whoever_comes_back_after_a_kill_with_a_position_misses_nothing(mortal, kind):
+def test_whoever_comes_back_after_a_kill_with_a_position_misses_nothing(mortal):
     place = Place.found(mortal)
     start = place.head
-    before = follow(kind, Watch(place), start)
-    before.expect("incident-update", id=place.say())
+    before = {kind: follow(kind, Watch(place), start) for kind in KINDS}
+    first = place.say()
+    for follower in before.values():
+        follower.expect("incident-update", id=first)
     mortal.kill()
-    before.expect_end(10)
-    before.close()
+    for follower in before.values():
+        follower.expect_end(10)
+        follower.close()
     place.say(times=3)  # the database lives on: another node writes
     mortal.start()
     place.say()
-    after = follow(kind, Watch(place), before.ids[-1])
-    after.expect("incident-update", id=place.say())
-    after.close()
-    assert difference(before.ids + after.ids, place.log(after=start)) == {}
-    assert after.all("reset") == []
+    after = {kind: follow(kind, Watch(place), before[kind].ids[-1]) for kind in KINDS}
+    last = place.say()
+    for kind, follower in after.items():
+        follower.expect("incident-update", id=last)
+        follower.close()
+        assert difference(before[kind].ids + follower.ids, place.log(after=start)) == {}, kind
+        assert follower.all("reset") == []
 
 
 def test_a_server_killed_while_others_write_comes_back_to_a_whole_log(mortal):
     place = Place.found(mortal)
     start, heard = place.head, []
-    for _ in range(3):
+    for _ in range(2):
         with writers(place):
             follower = follow("websocket", Watch(place), heard[-1] if heard else start)
             follower.until(lambda ear=follower: len(ear.ids) > 3)
@@ -80,11 +84,12 @@ def test_a_command_in_another_process_is_heard(server, transport):
         follower.expect_end()
 
 
-def test_a_server_told_to_stop_lets_everybody_go(tmp_path, transport):
+def test_a_server_told_to_stop_lets_everybody_go(tmp_path):
     with Server(tmp_path) as server:
         place = Place.found(server)
-        follower = follow(transport, Watch(place))
+        followers = [follow(kind, Watch(place)) for kind in KINDS]
         server.stop()
-        follower.expect_end()
-        follower.close()
+        for follower in followers:
+            follower.expect_end()
+            follower.close()
         assert "Traceback" not in server.log
