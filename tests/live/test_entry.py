@@ -118,24 +118,26 @@ def test_what_is_written_while_a_replay_is_sent_is_heard_once_and_in_order(cast,
 
 
 def test_a_replay_goes_on_from_the_log_when_memory_moved_on_while_it_was_sent(cast, acme, monkeypatch):
-    """A slow reader, and a writer that fills the memory again and again meanwhile."""
+    """A slow reader, and a writer who fills the memory again each time that the reader has caught up."""
     monkeypatch.setattr(feed, "PAGE", 7)
     acme.memory = Memory(acme.state.seq, 10)
     start = cast.acme.seq
     say(cast.acme, 40)
     acme.advance()
-    writes = iter([25, 11, 3, 30])
+    writes = iter([25, 11, 30, 3])
+    connection = Bystander()
 
     def write_more() -> None:
-        if times := next(writes, 0):
+        if connection.ids[-1] == cursor_of(cast.acme) and (times := next(writes, 0)):
             say(cast.acme, times)
             acme.advance()
 
-    seat = join(acme, cast.acme.scope, cursor_of(cast.acme, start), connection=Bystander(write_more))
+    connection.on_drain = write_more
+    join(acme, cast.acme.scope, cursor_of(cast.acme, start), connection=connection)
     say(cast.acme, 2)
     acme.advance()
-    assert len(seat.connection.ids) == 40 + 25 + 11 + 3 + 30 + 2
-    assert seat.connection.ids == ids_after(cast.acme, start)
+    assert len(connection.ids) == 40 + 25 + 11 + 30 + 3 + 2
+    assert connection.ids == ids_after(cast.acme, start)
 
 
 @pytest.mark.parametrize("remembered", [True, False])
