@@ -3,8 +3,9 @@
 from alembic import context
 from flask import current_app
 from sqlalchemy.engine import Connection
+from sqlalchemy.orm import Session
 
-from statuspage.database import UtcDateTime, db
+from statuspage.database import UtcDateTime, begin_immediate, db
 
 LOCK = 7_261_001  # one migrating process at a time on PostgreSQL; SQLite's writer lock does the same
 
@@ -28,8 +29,8 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-with current_app.app_context():
-    options = {"sqlite_begin": "IMMEDIATE"} if db.engine.dialect.name == "sqlite" else {}
-    with db.engine.connect().execution_options(**options) as connection:
-        migrate(connection)
-        connection.commit()
+with current_app.app_context(), Session(db.engine) as session:
+    if db.engine.dialect.name == "sqlite":
+        begin_immediate(session)  # waits for a writer of another process
+    migrate(session.connection())
+    session.commit()

@@ -143,14 +143,14 @@ def _writing_turn(session: Session) -> Iterator[None]:
     if not _turn.acquire(timeout=LOCK_SECONDS):
         raise Busy
     try:
-        _begin_immediate(session)
+        begin_immediate(session)
         yield
     finally:
         session.rollback()  # nothing is left after a commit; after an error the lock ends here, not later
         _turn.release()
 
 
-def _begin_immediate(session: Session) -> None:
+def begin_immediate(session: Session) -> None:
     """Take SQLite's write lock, sleeping (so that others run) while another process holds it."""
     deadline = time.monotonic() + LOCK_SECONDS
     pause = 0.001
