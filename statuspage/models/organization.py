@@ -286,17 +286,17 @@ class Tenant(Model):
     def remove(self) -> None:
         """Delete the tenant with its services, incidents, memberships and tokens; its lines are blanked."""
         organization = self.organization
-        for incident in self.incidents:
-            incident.remove()
-        for service in self.services:
-            service.remove()
-        organization.record(ACCESS, "tenant-deleted", self.id, tenant=self)
         db.session.flush()
         db.session.execute(
             update(Event)
             .where(Event.organization_id == organization.id, Event.tenant_id == self.id)
             .values(data={})
         )
+        for incident in self.incidents:
+            incident.remove()
+        for service in self.services:
+            service.remove()
+        organization.record(ACCESS, "tenant-deleted", self.id, tenant=self)
         for held in db.session.scalars(select(names.Name).where(names.Name.owner_id == self.id)):
             db.session.delete(held)
         db.session.delete(self)
