@@ -91,10 +91,15 @@ def _unexpected(error: Exception) -> Response:
     return answer(500, "Something failed on our side. Nothing was half-done; please try again.")
 
 
+def _wants_page() -> bool:
+    """Browsers name HTML; a program that takes anything (`*/*`) gets what programs read."""
+    return request.accept_mimetypes.best_match(["application/problem+json", "text/html"]) == "text/html"
+
+
 def answer(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> Response:
     """The refusal as a page for browsers, as problem+json for everybody else."""
     title = HTTPStatus(status).phrase
-    if request.path.startswith("/api/") or not request.accept_mimetypes.accept_html:
+    if request.path.startswith("/api/") or not _wants_page():
         problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         if errors:
             problem["errors"] = errors

@@ -278,3 +278,12 @@ def test_plain_words_of_a_message_are_escaped_again_where_they_stand():
 )
 def test_lengths_of_time(length, expected):
     assert duration(length) == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [("*/*", "application/problem+json"), ("text/html,application/xml;q=0.9,*/*;q=0.8", "text/html")],
+)
+def test_a_browser_gets_a_page_and_a_program_a_problem(client, accept, kind):
+    answer = client.get("/nowhere/changes", headers={"Accept": accept})
+    assert (answer.status_code, answer.mimetype) == (404, kind)
