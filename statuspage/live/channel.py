@@ -53,8 +53,8 @@ class Channel:
 
     # --- bringing it forward -----------------------------------------------------------------------
 
-    def advance(self, incident_id: str | None = None) -> list[Line]:
-        """Bring feeds and boards to what is committed now and deliver it. Returns the new lines.
+    def advance(self, incident_id: str | None = None) -> None:
+        """Bring feeds and boards to what is committed now and deliver it.
 
         `incident_id`: load the state with this incident, even when nothing is new.
         """
@@ -68,9 +68,9 @@ class Channel:
                 ).one_or_none()
                 if head is None:
                     self.close()
-                    return []
+                    return
                 if tuple(head) == (self.state.epoch, self.state.seq) and incident_id is None:
-                    return []
+                    return
                 loaded = state.load(session, self.organization_id, self._incident_ids(incident_id))
                 assert loaded is not None  # the snapshot still has the row
                 missed = loaded.epoch != self.state.epoch or loaded.pruned_through > self.state.seq
@@ -79,7 +79,6 @@ class Channel:
                 if missed or any(line.is_access for line in lines):
                     self._reauthorise(session)
             self._take(loaded, lines, missed)
-            return lines
 
     def _incident_ids(self, also: str | None) -> list[str]:
         watched = (views.incident_id(view) for _, view in self.boards)
