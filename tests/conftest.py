@@ -1,4 +1,7 @@
-"""Every test that takes `app` runs on both databases, with an empty one, and without background threads."""
+"""A test that takes `app` runs on both databases, with an empty one, and without background threads.
+
+Where the databases have no say (shapes, rights, markup), `one_database` is enough: SQLite.
+"""
 
 import os
 import tempfile
@@ -26,6 +29,14 @@ POSTGRES = "STATUSPAGE_TEST_POSTGRES"  # the cluster's folder, shared by all wor
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[POSTGRES] = tempfile.mkdtemp(prefix="statuspage-postgres-")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "migrated_app" in metafunc.fixturenames:
+        one = metafunc.definition.get_closest_marker("one_database")
+        metafunc.parametrize(
+            "migrated_app", DATABASES[:1] if one else DATABASES, indirect=True, scope="session"
+        )
 
 
 class Visitor(FlaskClient):
@@ -73,7 +84,7 @@ def settings_for(tmp_path_factory: pytest.TempPathFactory):
     return settings
 
 
-@pytest.fixture(scope="session", params=DATABASES)
+@pytest.fixture(scope="session")
 def migrated_app(request: pytest.FixtureRequest, make_database, settings_for) -> Iterator[Flask]:
     """One application per database and worker; use `app`."""
     app = create_app(settings_for(make_database(request.param, "suite")))

@@ -25,7 +25,7 @@ from .board import Board, Drawing
 from .feed import Line
 from .memory import Memory
 from .message import Cursor, Message
-from .state import State
+from .state import IncidentFacts, State
 
 log = logging.getLogger(__name__)
 
@@ -62,19 +62,20 @@ class Channel:
         with self.lock:
             with snapshot() as session:
                 head = session.execute(
-                    select(Organization.epoch, Organization.seq).where(
+                    select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
                         Organization.id == self.organization_id
                     )
                 ).one_or_none()
                 if head is None:
                     self.close()
                     return
-                if tuple(head) == (self.state.epoch, self.state.seq) and incident_id is None:
+                if head[:2] == (self.state.epoch, self.state.seq) and incident_id is None:
                     return
-                loaded = state.load(session, self.organization_id, self._incident_ids(incident_id))
+                missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
+                lines = [] if missed else self._lines(session, head.seq)
+                known = {} if missed else self._unchanged_incidents(lines)
+                loaded = state.load(session, self.organization_id, self._incident_ids(incident_id), known)
                 assert loaded is not None  # the snapshot still has the row
-                missed = loaded.epoch != self.state.epoch or loaded.pruned_through > self.state.seq
-                lines = [] if missed else self._lines(session, loaded)
                 self.memory.forget(session, lines)
                 if missed or any(line.is_access for line in lines):
                     self._reauthorise(session)
@@ -84,13 +85,18 @@ class Channel:
         watched = (views.incident_id(view) for _, view in self.boards)
         return [id for id in {*watched, also} if id]
 
-    def _lines(self, session: Session, loaded: State) -> list[Line]:
+    def _lines(self, session: Session, through: int) -> list[Line]:
         lines: list[Line] = []
         after = self.state.seq
-        while page := feed.read(session, self.organization_id, loaded.epoch, after, loaded.seq):
+        while page := feed.read(session, self.organization_id, self.state.epoch, after, through):
             lines += page
             after = page[-1].seq
         return lines
+
+    def _unchanged_incidents(self, lines: list[Line]) -> dict[str, IncidentFacts]:
+        """What these lines leave as it was: whatever happens to an incident is a line about it."""
+        changed = {line.subject for line in lines}
+        return {id: facts for id, facts in self.state.incidents.items() if id not in changed}
 
     def _reauthorise(self, session: Session) -> None:
         """Ask again for every seat; those that lost the right end before anything later is sent.

@@ -1,9 +1,10 @@
 """One organization as of one position: plain, comparable facts that every board is drawn from."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,7 +50,7 @@ class UpdateFacts:
 
 @dataclass(frozen=True, slots=True)
 class IncidentFacts:
-    """`services`: (name, what the newest update says) of those that still exist."""
+    """`said`: what the newest update says, by service id; a service may be gone: see State.affected()."""
 
     id: str
     tenant_id: str | None
@@ -60,7 +61,7 @@ class IncidentFacts:
     resolved_at: datetime | None
     updated_at: datetime
     updates: tuple[UpdateFacts, ...]
-    services: tuple[tuple[str, ServiceStatus], ...]
+    said: tuple[tuple[str, ServiceStatus], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,15 @@ class State:
     def open_incidents(self, scope: Scope) -> list[IncidentFacts]:
         return [incident for incident in self.incidents_of(scope) if incident.resolved_at is None]
 
+    def affected(self, incident: IncidentFacts) -> tuple[tuple[str, ServiceStatus], ...]:
+        """(name, what the newest update says) of the incident's services, those that still exist."""
+        names = self._service_names
+        return tuple(sorted((names[id], status) for id, status in incident.said if id in names))
+
+    @cached_property
+    def _service_names(self) -> dict[str, str]:
+        return {service.id: service.name for service in self.services}
+
     def is_empty(self, scope: Scope) -> bool:
         """Whether there is nothing yet whose status could be told."""
         return not self.services_of(scope) and not self.open_incidents(scope)
@@ -137,7 +147,7 @@ class State:
         return worst(
             [
                 *(service.status for service in self.services_of(scope)),
-                *(i.impact.status for i in self.open_incidents(scope) if not i.services),
+                *(i.impact.status for i in self.open_incidents(scope) if not self.affected(i)),
             ]
         )
 
@@ -188,12 +198,19 @@ def _count(number: int, noun: str) -> str:
 # --- loading ---------------------------------------------------------------------------------------
 
 
-def load(session: Session, organization_id: str, incident_ids: Iterable[str] = ()) -> State | None:
-    """The state in this session's snapshot, with these incidents even if they are old; None when gone."""
+def load(
+    session: Session,
+    organization_id: str,
+    incident_ids: Iterable[str] = (),
+    known: Mapping[str, IncidentFacts] | None = None,
+) -> State | None:
+    """The state in this session's snapshot, with these incidents even if they are old; None when gone.
+
+    `known`: incidents of an earlier state that nothing has changed since; they are not read again.
+    """
     row = session.get(Organization, organization_id)
     if row is None:
         return None
-    services = _services(session, row)
     return State(
         id=row.id,
         slug=row.slug,
@@ -208,8 +225,8 @@ def load(session: Session, organization_id: str, incident_ids: Iterable[str] = (
         created_at=row.created_at,
         tenants=_tenants(session, row),
         groups=_groups(session, row),
-        services=services,
-        incidents=_incidents(session, row, services, incident_ids),
+        services=_services(session, row),
+        incidents=_incidents(session, row, incident_ids, known or {}),
     )
 
 
@@ -252,22 +269,26 @@ def _services(session: Session, organization: Organization) -> tuple[ServiceFact
 
 
 def _incidents(
-    session: Session, organization: Organization, services: Iterable[ServiceFacts], ids: Iterable[str]
+    session: Session,
+    organization: Organization,
+    ids: Iterable[str],
+    known: Mapping[str, IncidentFacts],
 ) -> dict[str, IncidentFacts]:
-    """Open ones, those of the last days, and the ones asked for."""
+    """Open ones, those of the last days, and the ones asked for; newest first."""
     first_day = organization.today - timedelta(days=DAYS + 1)
     recent = datetime.combine(first_day, datetime.min.time(), ZoneInfo(organization.timezone))
-    rows = session.scalars(
-        select(Incident)
+    shown = session.scalars(
+        select(Incident.id)
         .where(
             Incident.organization_id == organization.id,
             or_(Incident.resolved_at.is_(None), Incident.started_at >= recent, Incident.id.in_(list(ids))),
         )
         .order_by(Incident.started_at.desc(), Incident.id)
     ).all()
-    updates = _updates(session, [row.id for row in rows])
-    names = {service.id: service.name for service in services}
-    return {row.id: _incident(row, updates.get(row.id, []), names) for row in rows}
+    unknown = [id for id in shown if id not in known]
+    read = {row.id: row for row in session.scalars(select(Incident).where(Incident.id.in_(unknown)))}
+    updates = _updates(session, unknown)
+    return {id: known.get(id) or _incident(read[id], updates.get(id, [])) for id in shown}
 
 
 def _updates(session: Session, incident_ids: list[str]) -> dict[str, list[IncidentUpdate]]:
@@ -281,7 +302,7 @@ def _updates(session: Session, incident_ids: list[str]) -> dict[str, list[Incide
     return found
 
 
-def _incident(row: Incident, updates: list[IncidentUpdate], names: dict[str, str]) -> IncidentFacts:
+def _incident(row: Incident, updates: list[IncidentUpdate]) -> IncidentFacts:
     said = [ServiceStatus(status) for update in updates for status in update.services.values()]
     newest = updates[0].services if updates else {}
     return IncidentFacts(
@@ -294,7 +315,5 @@ def _incident(row: Incident, updates: list[IncidentUpdate], names: dict[str, str
         resolved_at=row.resolved_at,
         updated_at=row.updated_at,
         updates=tuple(UpdateFacts(u.id, IncidentStatus(u.status), u.message, u.created_at) for u in updates),
-        services=tuple(
-            sorted((names[id], ServiceStatus(status)) for id, status in newest.items() if id in names)
-        ),
+        said=tuple((id, ServiceStatus(status)) for id, status in newest.items()),
     )

@@ -69,7 +69,13 @@ def _page(state: State, scope: Scope) -> Drawing:
                 "incidents",
                 "incidents/_open.html",
                 [
-                    _part(f"incident-{incident.id}", "incidents/_card.html", incident=incident, path=path)
+                    _part(
+                        f"incident-{incident.id}",
+                        "incidents/_card.html",
+                        incident=incident,
+                        services=state.affected(incident),
+                        path=path,
+                    )
                     for incident in sorted(state.open_incidents(scope), key=_severity, reverse=True)
                 ],
             ),
@@ -88,7 +94,13 @@ def _incident(state: State, scope: Scope, id: str) -> Drawing | None:
         headline=f"{incident.title}: {incident.status.word}",
         parts=(
             _name(state, scope),
-            _part("incident", "incidents/_incident.html", incident=incident, path=state.path(scope)),
+            _part(
+                "incident",
+                "incidents/_incident.html",
+                incident=incident,
+                services=state.affected(incident),
+                path=state.path(scope),
+            ),
         ),
     )
 
@@ -108,7 +120,8 @@ def _name(state: State, scope: Scope) -> Part:
 
 def _banner(state: State, scope: Scope, status: str, headline: str) -> Part:
     """The scope as a whole, and since when something is wrong, as far as incidents tell."""
-    started = min((i.started_at for i in state.open_incidents(scope) if _harms(i)), default=None)
+    harmful = (i for i in state.open_incidents(scope) if _harms(i, state))
+    started = min((i.started_at for i in harmful), default=None)
     return _part("banner", "public/_banner.html", status=status, headline=headline, started=started)
 
 
@@ -117,9 +130,9 @@ def _severity(incident: IncidentFacts) -> int:
     return list(Impact).index(incident.impact)
 
 
-def _harms(incident: IncidentFacts) -> bool:
-    if incident.services:
-        return any(status is not ServiceStatus.OPERATIONAL for _, status in incident.services)
+def _harms(incident: IncidentFacts, state: State) -> bool:
+    if affected := state.affected(incident):
+        return any(status is not ServiceStatus.OPERATIONAL for _, status in affected)
     return incident.impact is not Impact.NONE
 
 

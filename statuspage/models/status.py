@@ -15,13 +15,14 @@ class ServiceStatus(StrEnum):
 
     @property
     def severity(self) -> int:
-        return list(ServiceStatus).index(self)
+        return _SEVERITY[self]
 
     @property
     def word(self) -> str:
         return _WORDS[self]
 
 
+_SEVERITY = {status: place for place, status in enumerate(ServiceStatus)}
 _WORDS = {
     ServiceStatus.OPERATIONAL: "Operational",
     ServiceStatus.MAINTENANCE: "Maintenance",

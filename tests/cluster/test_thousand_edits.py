@@ -150,7 +150,6 @@ def log(server: Server) -> list[tuple[int, str]]:
         return [tuple(row) for row in query.order_by(Event.seq)]
 
 
-@pytest.mark.alone  # it takes the whole machine: beside others both would be slow
 @pytest.mark.timeout(300)
 def test_numbers_are_gapless_and_every_data_client_gets_every_event_once_in_order(nodes, token):
     one, two = nodes

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.one_database
+
 TRUSTED, OTHER = "https://trusted.example", "https://other.example"
 
 

@@ -17,6 +17,7 @@ from statuspage.models.organization import Organization, Tenant
 from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import ServiceStatus
 
+pytestmark = pytest.mark.one_database
 SECRET = "Zebra"  # stands in every text of the places that strangers must not see
 
 

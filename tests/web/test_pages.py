@@ -16,6 +16,7 @@ from statuspage.models.status import Impact, IncidentStatus, ServiceStatus
 from statuspage.web.markdown import markdown, plain
 from statuspage.web.templating import duration
 
+pytestmark = pytest.mark.one_database
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\" onclick='x' style='x' {{ 1234 * 4321 }}"
 
 

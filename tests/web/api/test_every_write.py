@@ -46,6 +46,7 @@ def test_the_table_holds_every_write_endpoint():
 # --- who may ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_database
 def test_it_works_for_the_least_role_and_for_a_team_mate(write, cast, subtests):
     for name, endpoint in WRITES.items():
         for by in (f"acme-{endpoint.least}", "acme-owner"):
@@ -57,6 +58,7 @@ def test_it_works_for_the_least_role_and_for_a_team_mate(write, cast, subtests):
                 assert len(lines(cast.acme)) > before
 
 
+@pytest.mark.one_database
 def test_an_editor_of_one_tenant_may_write_there(write, cast, subtests):
     for name in [name for name, endpoint in WRITES.items() if endpoint.least == "editor"]:
         with subtests.test(name):
@@ -64,6 +66,7 @@ def test_an_editor_of_one_tenant_may_write_there(write, cast, subtests):
             assert answer.status_code in (200, 201, 204), answer.text
 
 
+@pytest.mark.one_database
 def test_those_who_may_not_are_told_so_and_change_nothing(write, cast, things, subtests):
     south, globex = Things.make(cast.acme, cast.south), Things.make(cast.globex)
     refused = {
@@ -86,6 +89,7 @@ def test_those_who_may_not_are_told_so_and_change_nothing(write, cast, things, s
 # --- bad input -------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_database
 def test_bad_input_gets_words_beside_its_field_and_changes_nothing(api, cast, things, subtests):
     before = lines(cast.acme)
     for name, endpoint in SPOKEN.items():
@@ -100,6 +104,7 @@ def test_bad_input_gets_words_beside_its_field_and_changes_nothing(api, cast, th
     assert lines(cast.acme) == before
 
 
+@pytest.mark.one_database
 def test_a_body_that_is_no_json_object_is_refused(send, cast, subtests):
     before = lines(cast.acme)
     deep = "[" * 100_000 + "]" * 100_000
@@ -112,6 +117,7 @@ def test_a_body_that_is_no_json_object_is_refused(send, cast, subtests):
     assert lines(cast.acme) == before
 
 
+@pytest.mark.one_database
 def test_a_body_of_another_type_or_too_large_is_refused(send, cast, subtests):
     before = lines(cast.acme)
     large = '{"name": "%s"}' % ("x" * 10_000_000)
@@ -186,6 +192,7 @@ def test_a_key_is_kept_for_a_day_and_then_forgotten(api):
         assert session.scalars(select(IdempotentRequest.key)).all() == ["one"]
 
 
+@pytest.mark.one_database
 def test_a_key_is_visible_ascii(api, cast):
     before = lines(cast.acme)
     for key in ("", "two words", "x" * 256, "é"):
@@ -197,6 +204,7 @@ def test_a_key_is_visible_ascii(api, cast):
 # --- If-Match --------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_database
 def test_a_change_of_an_older_state_is_refused(write, api, cast, subtests):
     for name, endpoint in CHANGING.items():
         things = Things.make(cast.acme)
@@ -215,6 +223,7 @@ def test_a_change_of_an_older_state_is_refused(write, api, cast, subtests):
             assert write(name, things, "acme-editor", If_Match=current).status_code in (200, 204)
 
 
+@pytest.mark.one_database
 def test_if_match_star_is_any_state(write, cast, subtests):
     for name in CHANGING:
         with subtests.test(name):

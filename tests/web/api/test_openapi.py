@@ -19,6 +19,8 @@ from schemathesis.specs.openapi.checks import (
 from tests.web.api.asking import Things
 from tests.web.api.writes import WRITES
 
+pytestmark = pytest.mark.one_database
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
