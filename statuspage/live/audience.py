@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from typing import Protocol
 
 from ..clock import now
@@ -66,3 +68,57 @@ class Room:
     def deliver(self, message: Message) -> None:
         for seat in list(self.seats):
             seat.connection.deliver(message)
+
+
+class Audience:
+    """Everybody who listens to one organization, and the rooms they sit in."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, Room] = {}
+        self.seats: set[Seat] = set()
+        self.expiring: set[Seat] = set()
+        self._door = threading.Lock()  # guards `rooms`; never held over I/O, so that leaving never waits
+
+    def deliver(self, room: str, message: Message) -> None:
+        """Tell everybody in the room, if there is one."""
+        if found := self.rooms.get(room):
+            found.deliver(message)
+
+    def sit(self, seat: Seat, room: str, birth: int) -> bool:
+        """Into the room, which begins at the position `birth` if it is new. False for one that has left."""
+        with self._door:
+            if seat.ended:
+                return False
+            found = self.rooms.get(room)
+            if found is None:
+                found = self.rooms[room] = Room(room, birth)
+            found.seats.add(seat)
+            seat.rooms.add(room)
+            return True
+
+    def leave(self, seat: Seat, rooms: Iterable[str] | None = None) -> None:
+        """Leave these rooms; without `rooms`, all of them and the organization, for good."""
+        with self._door:
+            seat.ended = seat.ended or rooms is None
+            for name in list(seat.rooms if rooms is None else rooms):
+                seat.rooms.discard(name)
+                if room := self.rooms.get(name):
+                    room.seats.discard(seat)
+                    if not room.seats:
+                        del self.rooms[name]
+        if rooms is None:
+            self.seats.discard(seat)
+            self.expiring.discard(seat)
+
+    def end(self, seat: Seat, reason: str) -> None:
+        """Take the seat away and end its connection."""
+        self.leave(seat)
+        seat.connection.end(reason)
+
+    def end_all(self) -> None:
+        for seat in list(self.seats):
+            self.end(seat, "Your access has ended.")
+
+    def end_expired(self) -> None:
+        for seat in [seat for seat in list(self.expiring) if seat.expired]:
+            self.end(seat, "Your token has expired.")

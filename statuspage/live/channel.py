@@ -19,8 +19,8 @@ from ..models.access import Role, role_in
 from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.scope import Scope
-from . import feed, state, views
-from .audience import Room, Seat
+from . import feed, loading, views
+from .audience import Audience, Room, Seat
 from .board import Board, Drawing
 from .feed import Line
 from .memory import Memory
@@ -33,18 +33,15 @@ LONGEST_VIEW = 80  # characters of a view's name
 UNKNOWN = "Unknown organization or tenant, or no access to it."
 
 
-class Channel:
+class Channel(Audience):
     def __init__(self, loaded: State, *, build: str, push_interval: float) -> None:
+        super().__init__()
         self.organization_id = loaded.id
         self.state = loaded
         self.build = build
         self.lock = threading.RLock()
-        self._door = threading.Lock()  # guards `rooms`; never held over I/O, so that leaving never waits
         self.memory = Memory(loaded.seq)
         self.boards: dict[tuple[Scope, str], Board] = {}
-        self.rooms: dict[str, Room] = {}
-        self.seats: set[Seat] = set()
-        self.expiring: set[Seat] = set()
         self.access_changes = 0
         self.on_broadcast: Callable[[Line], None] = lambda line: None  # hears those to everybody
         self.used_at = time.monotonic()
@@ -74,7 +71,7 @@ class Channel:
                 missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
                 lines = [] if missed else self._lines(session, head.seq)
                 known = {} if missed else self._unchanged_incidents(lines)
-                loaded = state.load(session, self.organization_id, self._incident_ids(incident_id), known)
+                loaded = loading.load(session, self.organization_id, self._incident_ids(incident_id), known)
                 assert loaded is not None  # the snapshot still has the row
                 self.memory.forget(session, lines)
                 if missed or any(line.is_access for line in lines):
@@ -120,14 +117,14 @@ class Channel:
             self._reset()
         for line in lines:
             self.memory.add(line)
-            self._deliver(line)
+            self._tell(line)
         for scope, before in overall.items():
             if loaded.has(scope) and loaded.status(scope) != before:
-                self._room_deliver(scope.room, self.status_message(scope))
+                self.deliver(scope.room, self.status_message(scope))
         self._redraw(missed)
         self.push_due()
 
-    def _deliver(self, line: Line) -> None:
+    def _tell(self, line: Line) -> None:
         if not line.is_data:
             return
         if line.broadcast_id:
@@ -150,12 +147,12 @@ class Channel:
             position = self.state.position(scope)
             if drawing is None:
                 del self.boards[scope, view]
-                self._room_deliver(board_room(scope, view), self._head(Cursor(self.state.epoch, position)))
+                self.deliver(board_room(scope, view), self._head(Cursor(self.state.epoch, position)))
             elif missed:
                 fresh = self.boards[scope, view] = Board(drawing, self.state.epoch, position)
                 change = fresh.change(None)
                 if change:
-                    self._room_deliver(board_room(scope, view), Message("change", change, change["cursor"]))
+                    self.deliver(board_room(scope, view), Message("change", change, change["cursor"]))
             else:
                 board.redraw(drawing, position)
 
@@ -247,51 +244,21 @@ class Channel:
 
         NotFound when the seat was left in the meantime: it must not come back.
         """
-        with self._door:
-            if seat.ended:
+        for name in rooms:
+            if not self.sit(seat, name, self._birth(name, seat)):
                 raise NotFound(UNKNOWN)
-            for name in rooms:
-                room = self.rooms.get(name)
-                if room is None:
-                    room = self.rooms[name] = Room(name, self._birth(name, seat))
-                room.seats.add(seat)
-                seat.rooms.add(name)
 
     def _birth(self, room: str, seat: Seat) -> int:
         if room == Scope(self.organization_id).room:
             return self.state.own_seq
         return self.state.position(seat.scope)
 
-    def leave(self, seat: Seat, rooms: Iterable[str] | None = None) -> None:
-        """Leave these rooms; without `rooms`, all of them and the organization, for good."""
-        with self._door:
-            seat.ended = seat.ended or rooms is None
-            for name in list(seat.rooms if rooms is None else rooms):
-                seat.rooms.discard(name)
-                if room := self.rooms.get(name):
-                    room.seats.discard(seat)
-                    if not room.seats:
-                        del self.rooms[name]
-        if rooms is None:
-            self.seats.discard(seat)
-            self.expiring.discard(seat)
-
-    def end(self, seat: Seat, reason: str) -> None:
-        """Take the seat away and end its connection."""
-        self.leave(seat)
-        seat.connection.end(reason)
-
-    def end_expired(self) -> None:
-        for seat in [seat for seat in list(self.expiring) if seat.expired]:
-            self.end(seat, "Your token has expired.")
-
     def close(self) -> None:
         """The organization was deleted: everybody leaves."""
         with self.lock:
             self.gone = True
             self.boards.clear()
-            for seat in list(self.seats):
-                self.end(seat, "Your access has ended.")
+            self.end_all()
 
     # --- upkeep ------------------------------------------------------------------------------------
 
@@ -324,10 +291,6 @@ class Channel:
     @property
     def idle(self) -> bool:
         return not (self.seats or self.boards)
-
-    def _room_deliver(self, name: str, message: Message) -> None:
-        if room := self.rooms.get(name):
-            room.deliver(message)
 
     def _data_rooms(self) -> list[Room]:
         return [room for name, room in self.rooms.items() if name in self._data_names()]

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from ..database import snapshot
 from ..models.errors import NotFound
 from ..models.organization import Organization
-from . import state
+from . import loading
 from .audience import Connection, Seat
 from .channel import UNKNOWN, Channel
 from .feed import Line
@@ -53,7 +53,7 @@ class Hub:
 
     def _open(self, organization_id: str) -> Channel:
         with snapshot() as session:
-            loaded = state.load(session, organization_id)
+            loaded = loading.load(session, organization_id)
         if loaded is None:
             raise NotFound(UNKNOWN)
         channel = Channel(loaded, build=self.build, push_interval=self.push_interval)

@@ -1,22 +1,15 @@
 """One organization as of one position: plain, comparable facts that every board is drawn from."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
-from sqlalchemy.orm import Session
-
 from ..clock import iso
-from ..models.incident import Incident, IncidentUpdate
-from ..models.organization import Organization, Tenant
 from ..models.scope import Scope
-from ..models.service import Service, ServiceGroup
-from ..models.status import Impact, IncidentStatus, ServiceStatus, Visibility, worst
+from ..models.status import Impact, IncidentStatus, ServiceStatus, worst
 from .message import Cursor
 
 DAYS = 14  # of past incidents on a page
@@ -193,127 +186,3 @@ class State:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-# --- loading ---------------------------------------------------------------------------------------
-
-
-def load(
-    session: Session,
-    organization_id: str,
-    incident_ids: Iterable[str] = (),
-    known: Mapping[str, IncidentFacts] | None = None,
-) -> State | None:
-    """The state in this session's snapshot, with these incidents even if they are old; None when gone.
-
-    `known`: incidents of an earlier state that nothing has changed since; they are not read again.
-    """
-    row = session.get(Organization, organization_id)
-    if row is None:
-        return None
-    return State(
-        id=row.id,
-        slug=row.slug,
-        name=row.name,
-        public=row.visibility == Visibility.PUBLIC,
-        timezone=row.timezone,
-        today=row.today,
-        epoch=row.epoch,
-        seq=row.seq,
-        own_seq=row.own_seq,
-        pruned_through=row.pruned_through,
-        created_at=row.created_at,
-        tenants=_tenants(session, row),
-        groups=_groups(session, row),
-        services=_services(session, row),
-        incidents=_incidents(session, row, incident_ids, known or {}),
-    )
-
-
-def _tenants(session: Session, organization: Organization) -> dict[str, TenantFacts]:
-    rows = session.execute(
-        select(Tenant.id, Tenant.slug, Tenant.name, Tenant.visibility, Tenant.seq)
-        .where(Tenant.organization_id == organization.id)
-        .order_by(Tenant.name, Tenant.id)
-    )
-    return {
-        id: TenantFacts(id, slug, name, organization.public and visibility == Visibility.PUBLIC, seq)
-        for id, slug, name, visibility, seq in rows
-    }
-
-
-def _groups(session: Session, organization: Organization) -> tuple[GroupFacts, ...]:
-    rows = session.execute(
-        select(ServiceGroup.id, ServiceGroup.tenant_id, ServiceGroup.name)
-        .where(ServiceGroup.organization_id == organization.id)
-        .order_by(ServiceGroup.position, ServiceGroup.id)
-    )
-    return tuple(GroupFacts(*row) for row in rows)
-
-
-def _services(session: Session, organization: Organization) -> tuple[ServiceFacts, ...]:
-    rows = session.execute(
-        select(
-            Service.id,
-            Service.tenant_id,
-            Service.group_id,
-            Service.name,
-            Service.description,
-            Service.status,
-            Service.updated_at,
-        )
-        .where(Service.organization_id == organization.id)
-        .order_by(Service.tenant_id.is_not(None), Service.position, Service.id)
-    )
-    return tuple(ServiceFacts(*row[:5], ServiceStatus(row[5]), row[6]) for row in rows)
-
-
-def _incidents(
-    session: Session,
-    organization: Organization,
-    ids: Iterable[str],
-    known: Mapping[str, IncidentFacts],
-) -> dict[str, IncidentFacts]:
-    """Open ones, those of the last days, and the ones asked for; newest first."""
-    first_day = organization.today - timedelta(days=DAYS + 1)
-    recent = datetime.combine(first_day, datetime.min.time(), ZoneInfo(organization.timezone))
-    shown = session.scalars(
-        select(Incident.id)
-        .where(
-            Incident.organization_id == organization.id,
-            or_(Incident.resolved_at.is_(None), Incident.started_at >= recent, Incident.id.in_(list(ids))),
-        )
-        .order_by(Incident.started_at.desc(), Incident.id)
-    ).all()
-    unknown = [id for id in shown if id not in known]
-    read = {row.id: row for row in session.scalars(select(Incident).where(Incident.id.in_(unknown)))}
-    updates = _updates(session, unknown)
-    return {id: known.get(id) or _incident(read[id], updates.get(id, [])) for id in shown}
-
-
-def _updates(session: Session, incident_ids: list[str]) -> dict[str, list[IncidentUpdate]]:
-    found: dict[str, list[IncidentUpdate]] = {}
-    for update in session.scalars(
-        select(IncidentUpdate)
-        .where(IncidentUpdate.incident_id.in_(incident_ids))
-        .order_by(IncidentUpdate.number.desc())
-    ):
-        found.setdefault(update.incident_id, []).append(update)
-    return found
-
-
-def _incident(row: Incident, updates: list[IncidentUpdate]) -> IncidentFacts:
-    said = [ServiceStatus(status) for update in updates for status in update.services.values()]
-    newest = updates[0].services if updates else {}
-    return IncidentFacts(
-        id=row.id,
-        tenant_id=row.tenant_id,
-        title=row.title,
-        status=IncidentStatus(row.status),
-        impact=Impact(row.set_impact) if row.set_impact else Impact.of(worst(said)),
-        started_at=row.started_at,
-        resolved_at=row.resolved_at,
-        updated_at=row.updated_at,
-        updates=tuple(UpdateFacts(u.id, IncidentStatus(u.status), u.message, u.created_at) for u in updates),
-        said=tuple((id, ServiceStatus(status)) for id, status in newest.items()),
-    )
