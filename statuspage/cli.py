@@ -11,12 +11,14 @@ from sqlalchemy.exc import DBAPIError
 
 from .clock import now
 from .database import Busy, Gone, db, transaction
-from .models.access import MEMBER_ROLES, ApiToken, Membership, Role
 from .models.errors import Refusal
+from .models.membership import Membership
 from .models.name import Name
 from .models.organization import Organization, Tenant, check_timezone
+from .models.role import MEMBER_ROLES, Role
 from .models.service import Service
 from .models.status import ServiceStatus, Visibility
+from .models.token import ApiToken
 from .models.user import User
 from .schemas import text
 

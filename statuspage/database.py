@@ -96,12 +96,12 @@ _turn = threading.Lock()
 
 
 @contextmanager
-def transaction(*organizations: Any) -> Iterator[None]:
+def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
     """Run rules and rows under the lock of these organizations, then commit and tell the house.
 
-    Without an organization it locks nothing and records nothing. What was loaded before is read
-    again. An exception rolls everything back. Raises Gone when an organization was deleted, Busy
-    when the lock was not to be had within LOCK_SECONDS.
+    `by` is the id of the user who does it. Without an organization it locks nothing and records
+    nothing. What was loaded before is read again. An exception rolls everything back. Raises Gone when
+    an organization was deleted, Busy when the lock was not to be had within LOCK_SECONDS.
     """
     session = db.session()
     if session.info.get("writing"):
@@ -109,7 +109,7 @@ def transaction(*organizations: Any) -> Iterator[None]:
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
     session.rollback()  # ends the read transaction: the lock comes first,
     session.expire_all()  # and what was read before it may be old
-    session.info.update(writing=True, recorded=set())
+    session.info.update(writing=True, recorded=set(), by=by)
     try:
         with _writing_turn(session):
             _lock(session, organizations, ids)
@@ -121,7 +121,7 @@ def transaction(*organizations: Any) -> Iterator[None]:
         session.rollback()
         raise
     finally:
-        session.info.update(writing=False, recorded=set())
+        session.info.update(writing=False, recorded=set(), by=None)
     for organization_id in sorted(recorded):
         committed.send(organization_id)
 

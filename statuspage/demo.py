@@ -8,11 +8,13 @@ from sqlalchemy import make_url
 
 from .clock import now
 from .database import db, transaction
-from .models.access import ApiToken, Membership, Role, digest
 from .models.incident import Incident
+from .models.membership import Membership
 from .models.organization import Organization, Tenant
+from .models.role import Role
 from .models.service import Service, ServiceGroup
 from .models.status import IncidentStatus, ServiceStatus
+from .models.token import ApiToken, digest
 from .models.user import User
 
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 from statuspage.database import transaction
-from statuspage.models.access import ApiToken, Membership, Role
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
+from statuspage.models.role import Role
 from statuspage.models.service import Service
 from statuspage.models.status import Visibility
+from statuspage.models.token import ApiToken
 from statuspage.models.user import User
 
 

@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 
 from statuspage import config, create_app
 from statuspage.database import db
-from statuspage.models import access
+from statuspage.models import token
 from tests.cast import Cast
 
 DATABASES = ("sqlite", "postgresql")
@@ -104,7 +104,7 @@ def app(migrated_app: Flask) -> Iterator[Flask]:
         with db.engine.begin() as connection:
             for table in reversed(db.metadata.sorted_tables):
                 connection.execute(table.delete())
-        access._uses.clear()
+        token._uses.clear()
         migrated_app.extensions["live"].hub.channels.clear()
         yield migrated_app
         db.session.remove()

@@ -14,11 +14,14 @@ from statuspage import create_app
 from statuspage.clock import now
 from statuspage.database import db, snapshot
 from statuspage.models import access
-from statuspage.models.access import ApiToken, Membership, Role, role_in
+from statuspage.models.access import role_in
 from statuspage.models.event import Event
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
+from statuspage.models.role import Role
 from statuspage.models.scope import Scope
 from statuspage.models.service import Service
+from statuspage.models.token import ApiToken
 from statuspage.models.user import User
 
 COMMANDS = {

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from ..clock import now
-from ..models.access import NOBODY, Proof, Role
+from ..models.access import NOBODY, Proof
+from ..models.role import Role
 from ..models.scope import Scope
 from .message import Message
 

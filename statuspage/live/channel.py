@@ -15,9 +15,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..database import snapshot
-from ..models.access import Role, role_in
+from ..models.access import role_in
 from ..models.errors import NotFound
 from ..models.organization import Organization
+from ..models.role import Role
 from ..models.scope import Scope
 from . import feed, loading, views
 from .audience import Audience, Room, Seat

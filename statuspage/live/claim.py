@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from ..models import access
-from ..models.access import NOBODY, Proof, Role, may, role_in
+from ..models import access, token
+from ..models.access import NOBODY, Proof, role_in
 from ..models.errors import Refusal
+from ..models.role import Role, may
 from ..models.scope import Scope
 from ..schemas.live import Authenticate
 
@@ -35,7 +36,7 @@ def claimed(
     if claim.user_role is None:
         return proof, role
     cap = _role(claim.user_role)
-    if proof.token_id is None or cap is None or cap.rank > role.rank:
+    if proof.user_id is None or cap is None or cap.rank > role.rank:
         raise Refusal("You claim a role that you do not have here.")
     return proved(session, secret, scope, cap)
 
@@ -44,9 +45,10 @@ def _proof_of(session: Session, secret: str | None) -> Proof:
     if secret is None:
         return NOBODY
     proof = access.prove(session, secret)
-    if proof is None or proof.token_id is None:
+    if proof is None:
         raise Refusal("This token is unknown, expired or revoked.")
-    access.note_use(proof.token_id)
+    if proof.token_id:
+        token.note_use(proof.token_id)
     return proof
 
 

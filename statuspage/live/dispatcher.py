@@ -10,7 +10,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from ..database import db, transaction
-from ..models import access
+from ..models import token
 from ..models.organization import Organization
 from .hub import Hub
 
@@ -87,9 +87,9 @@ class Dispatcher:
                     organization.turn_day()
 
     def _store_uses(self) -> None:
-        if access.uses_pending():
+        if token.uses_pending():
             with transaction():
-                access.store_uses()
+                token.store_uses()
 
 
 def turn_day_if_due(organization: Organization) -> None:

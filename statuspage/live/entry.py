@@ -9,9 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..database import snapshot
-from ..models.access import Proof, Role
+from ..models.access import Proof
 from ..models.errors import NotFound
 from ..models.organization import Organization
+from ..models.role import Role
 from ..models.scope import Scope
 from . import feed
 from .audience import Seat

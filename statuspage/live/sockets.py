@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from ..clock import iso, now
 from ..database import new_id
-from ..models.access import Proof, Role
+from ..models.access import Proof
 from ..models.errors import NotFound, Refusal
+from ..models.role import Role
 from ..models.scope import Scope
 from ..schemas.live import Authenticate, Join, Leave, Payload, Ping
 from . import entry, transport

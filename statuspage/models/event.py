@@ -21,7 +21,7 @@ class Event(Model):
 
     `since` is the previous data line of the same room (the organization's own, or the tenant's) and
     `since_any` that of any room, so that a client sees a gap. `data` is the object as REST shows it;
-    it is blanked when its subject is edited or deleted.
+    it is blanked when its subject is edited or deleted. `user_id` is who did it; no client is told.
     """
 
     __tablename__ = "event"
@@ -38,6 +38,7 @@ class Event(Model):
     subject: Mapped[str]
     data: Mapped[Any] = mapped_column(JSON)
     broadcast_id: Mapped[str | None]
+    user_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     __table_args__ = (

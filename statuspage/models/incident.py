@@ -210,10 +210,20 @@ class IncidentUpdate(Model):
     services: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     user_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
+    edited_at: Mapped[datetime | None]
 
     incident: Mapped[Incident] = relationship(back_populates="updates")
 
     __table_args__ = (UniqueConstraint("incident_id", "number"),)
+
+    def edit(self, message: str, by: str | None = None) -> None:
+        """Correct what was said. What stood there before is kept for members: see MessageEdit."""
+        if message == self.message:
+            return
+        db.session.add(MessageEdit(update_id=self.id, message=self.message, user_id=by, edited_at=now()))
+        self.message, self.edited_at = message, now()
+        self.incident.organization.blank(self.incident_id)
+        self.incident._record("updated")
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -223,6 +233,18 @@ class IncidentUpdate(Model):
             "services": self.services,
             "createdAt": iso(self.created_at),
         }
+
+
+class MessageEdit(Model):
+    """What an update said before somebody corrected it."""
+
+    __tablename__ = "message_edit"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    update_id: Mapped[str] = mapped_column(ForeignKey("incident_update.id", ondelete="CASCADE"), index=True)
+    message: Mapped[str]
+    user_id: Mapped[str | None]
+    edited_at: Mapped[datetime]
 
 
 def holds(organization: Organization, tenant: Tenant | None) -> dict[str, list[ServiceStatus]]:

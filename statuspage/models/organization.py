@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ForeignKey, UniqueConstraint, delete, select, update
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import now
@@ -47,6 +47,12 @@ class Organization(Model):
     data_seq: Mapped[int] = mapped_column(default=0)
     own_data_seq: Mapped[int] = mapped_column(default=0)
     pruned_through: Mapped[int] = mapped_column(default=0)
+    accent: Mapped[str | None]  # a colour, `#rrggbb`
+    logo: Mapped[bytes | None] = mapped_column(deferred=True)
+    logo_type: Mapped[str | None]  # its media type
+    logo_hash: Mapped[str | None]  # of its bytes: names the version in its URL
+    embed_origins: Mapped[list[str]] = mapped_column(JSON, default=list)  # who may frame the embed
+    indexed: Mapped[bool] = mapped_column(default=True)  # whether search engines are welcome
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     tenants: Mapped[list["Tenant"]] = relationship(
@@ -115,6 +121,7 @@ class Organization(Model):
             subject=subject,
             data=data,
             broadcast_id=broadcast_id,
+            user_id=db.session.info["by"],
         )
         self._advance(event, tenant)
         db.session.add(event)

@@ -81,7 +81,8 @@ class Service(Model):
     """Something people depend on. `own_status` is the operator's word; `status` is what is shown.
 
     `status` is derived and written by settle() alone: the worst of the operator's word and of what
-    the newest update of each open incident says.
+    the newest update of each open incident says. `previous_status` is the operator's word before the
+    one that was set at `set_at` by the user `set_by`: what Undo goes back to.
     """
 
     __tablename__ = "service"
@@ -96,6 +97,9 @@ class Service(Model):
     description: Mapped[str] = mapped_column(default="")
     own_status: Mapped[str] = mapped_column(default=ServiceStatus.OPERATIONAL.value)
     status: Mapped[str] = mapped_column(default=ServiceStatus.OPERATIONAL.value)
+    previous_status: Mapped[str | None]
+    set_at: Mapped[datetime | None]
+    set_by: Mapped[str | None]
     position: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
@@ -142,6 +146,8 @@ class Service(Model):
         """
         self._check(changes.get("group"))
         changed = {field for field, value in changes.items() if getattr(self, field) != value}
+        if "own_status" in changed:
+            self.previous_status, self.set_at, self.set_by = self.own_status, now(), db.session.info["by"]
         for field in changed:
             setattr(self, field, changes[field])
         if not changed:

@@ -10,9 +10,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..clock import now
 from ..database import Model, db, new_id
-from .errors import Conflict
+from .errors import Conflict, Invalid
 
 _hasher = PasswordHasher()  # Argon2id, the library's current recommendation (RFC 9106)
+_NOBODYS = _hasher.hash("nobody's password")  # so that an unknown address takes as long as a known one
+SHORTEST, LONGEST = 10, 200  # characters of a password (NIST SP 800-63B asks for at least 8)
 
 
 class User(Model):
@@ -50,12 +52,37 @@ class User(Model):
         db.session.flush()
         return user
 
+    def set_password(self, hash: str) -> None:
+        """Take over a hash of hash_password(), which is slow on purpose: make it outside transactions."""
+        self.password_hash = hash
+
     def has_password(self, password: str) -> bool:
         """Slow on purpose: call it outside transactions."""
-        try:
-            return bool(self.password_hash) and _hasher.verify(self.password_hash or "", password)
-        except (VerifyMismatchError, InvalidHashError):
-            return False
+        return _verify(self.password_hash or _NOBODYS, password) and bool(self.password_hash)
 
     def as_json(self) -> dict[str, Any]:
         return {"id": self.id, "name": self.name, "email": self.email, "operator": self.operator}
+
+
+def find_by_password(email: str, password: str) -> User | None:
+    """The user with this e-mail address and password. Takes as long whether or not there is one."""
+    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    db.session.rollback()  # the hash is slow: hold nothing meanwhile
+    if user is None:
+        _verify(_NOBODYS, password)
+        return None
+    return user if user.has_password(password) else None
+
+
+def hash_password(password: str) -> str:
+    """Argon2id. Slow on purpose: call it outside transactions. Invalid (field `password`) for a weak one."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise Invalid(f"Choose a password of {SHORTEST} to {LONGEST} characters.", "password")
+    return _hasher.hash(password)
+
+
+def _verify(hash: str, password: str) -> bool:
+    try:
+        return _hasher.verify(hash, password)
+    except (VerifyMismatchError, InvalidHashError):
+        return False

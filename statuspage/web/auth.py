@@ -3,9 +3,11 @@
 from flask import g, request
 
 from ..database import db
-from ..models.access import NOBODY, Proof, Role, may, note_use, prove, role_everywhere, role_in
+from ..models.access import NOBODY, Proof, prove, role_everywhere, role_in
 from ..models.errors import NotAllowed, NotFound
+from ..models.role import Role, may
 from ..models.scope import Scope
+from ..models.token import note_use
 
 
 class Unauthenticated(Exception):

@@ -31,7 +31,7 @@ def once(verb: Callable[[], Any], *organizations: Organization, status: int = 20
     `verb` returns the body of the answer. A verb that fails leaves nothing, so it may be tried again.
     """
     key = _key()
-    with transaction(*organizations):
+    with transaction(*organizations, by=current_proof().user_id):
         if key is None:
             return Done(verb(), status)
         caller, fingerprint = f"token:{current_proof().token_id}", _fingerprint()

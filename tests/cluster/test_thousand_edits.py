@@ -11,10 +11,12 @@ import httpx
 import pytest
 
 from statuspage.database import db, transaction
-from statuspage.models.access import ApiToken, Membership, Role
 from statuspage.models.event import DATA_NAMES, Event
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization
+from statuspage.models.role import Role
 from statuspage.models.status import ServiceStatus
+from statuspage.models.token import ApiToken
 from statuspage.models.user import User
 from tests.conftest import DATABASES
 from tests.live.listener import Ear, NodeListener

@@ -11,12 +11,14 @@ from sqlalchemy import select
 from statuspage.clock import now
 from statuspage.database import db, new_id, transaction
 from statuspage.live.message import Cursor
-from statuspage.models.access import ApiToken, Membership, Role
 from statuspage.models.event import DATA_NAMES, Event
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
+from statuspage.models.role import Role
 from statuspage.models.scope import Scope
 from statuspage.models.service import Service
 from statuspage.models.status import ServiceStatus, Visibility
+from statuspage.models.token import ApiToken
 from statuspage.models.user import User
 from tests.server import Server
 

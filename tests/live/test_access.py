@@ -13,7 +13,7 @@ import requests
 from socketio.exceptions import SocketIOError
 
 from statuspage.live.message import Cursor
-from statuspage.models.access import Role
+from statuspage.models.role import Role
 from statuspage.models.status import Visibility
 from tests.live.following import KINDS, Watch, follow
 from tests.live.listener import Ear, Listener

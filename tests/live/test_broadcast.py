@@ -5,8 +5,9 @@ import requests
 from sqlalchemy import select
 
 from statuspage.database import db, new_id, transaction
-from statuspage.models.access import ApiToken, Role
 from statuspage.models.organization import Organization
+from statuspage.models.role import Role
+from statuspage.models.token import ApiToken
 from statuspage.models.user import User
 from tests.live.following import Watch, follow
 from tests.live.place import Place

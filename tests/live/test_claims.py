@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from statuspage.models.access import Role
+from statuspage.models.role import Role
 from statuspage.models.status import Visibility
 from tests.live.place import Place
 

@@ -12,13 +12,15 @@ from sqlalchemy import text
 from statuspage.database import db, transaction
 from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
-from statuspage.models.access import ApiToken, Membership, Proof
+from statuspage.models.access import Proof
 from statuspage.models.errors import NotFound
 from statuspage.models.incident import Incident
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
 from statuspage.models.scope import Scope
 from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import ServiceStatus
+from statuspage.models.token import ApiToken
 from tests.cast import Cast
 from tests.live.browser_page import Page
 from tests.live.verbs import VERBS, take

@@ -11,10 +11,12 @@ from statuspage.live.channel import board_room
 from statuspage.live.hub import Hub
 from statuspage.live.memory import Memory
 from statuspage.live.message import Cursor, Message
-from statuspage.models.access import NOBODY, Membership, Proof, Role, role_in
+from statuspage.models.access import NOBODY, Proof, role_in
 from statuspage.models.errors import NotFound
 from statuspage.models.incident import Incident
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization
+from statuspage.models.role import Role
 from statuspage.models.scope import Scope
 from statuspage.models.status import ServiceStatus, Visibility
 

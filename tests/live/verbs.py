@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from statuspage.database import db, transaction
-from statuspage.models.access import ApiToken, Membership, Role
 from statuspage.models.errors import Refusal
 from statuspage.models.incident import Incident
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
+from statuspage.models.role import Role
 from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import Impact, IncidentStatus, ServiceStatus, Visibility
+from statuspage.models.token import ApiToken
 from tests.cast import Cast
 
 NAMES = ("API", "Ü <script>alert(1)</script>", "a" * 80, "حالة الخدمة", "状態", "&amp; \"quoted\" 'name'")

@@ -7,6 +7,7 @@ from ...database import transaction
 from ...models.service import ServiceGroup
 from ...schemas import group as shapes
 from ...schemas.query import ListQuery
+from ..auth import current_proof
 from ..idempotency import once
 from ..tenancy import load, load_scope
 from .answering import answer, check_unchanged, created, deleted
@@ -51,7 +52,7 @@ def update_group(id: str) -> Response:
     """Change a group. What is left out stays."""
     group = load(ServiceGroup, id, "group.update")
     change = read_body(shapes.GroupChange)
-    with transaction(group.organization):
+    with transaction(group.organization, by=current_proof().user_id):
         check_unchanged(group)
         group.update(**change.given())
     return answer(group.as_json())
@@ -61,7 +62,7 @@ def update_group(id: str) -> Response:
 def delete_group(id: str) -> Response:
     """Delete a group. Its services stay, under no heading."""
     group = load(ServiceGroup, id, "group.delete")
-    with transaction(group.organization):
+    with transaction(group.organization, by=current_proof().user_id):
         check_unchanged(group)
         group.remove()
     return deleted()

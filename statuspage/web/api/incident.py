@@ -68,7 +68,7 @@ def update_incident(id: str) -> Response:
     change = read_body(shapes.IncidentChange).given()
     if "impact" in change:
         change["set_impact"] = change.pop("impact")
-    with transaction(incident.organization):
+    with transaction(incident.organization, by=current_proof().user_id):
         check_unchanged(incident)
         incident.update(**change)
     return answer(incident.as_json())
@@ -78,7 +78,7 @@ def update_incident(id: str) -> Response:
 def delete_incident(id: str) -> Response:
     """Delete an incident and what was said in it. Its services show their own status again."""
     incident = load(Incident, id, "incident.delete")
-    with transaction(incident.organization):
+    with transaction(incident.organization, by=current_proof().user_id):
         check_unchanged(incident)
         incident.remove()
     return deleted()

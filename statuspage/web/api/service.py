@@ -11,6 +11,7 @@ from ...models.scope import Scope
 from ...models.service import Service, ServiceGroup, find_group
 from ...schemas import service as shapes
 from ...schemas.query import ListQuery
+from ..auth import current_proof
 from ..idempotency import once
 from ..tenancy import load, load_scope
 from .answering import answer, check_unchanged, created, deleted
@@ -65,7 +66,7 @@ def update_service(id: str) -> Response:
     """Change a service. What is left out stays; `status` sets the operator's word."""
     service = load(Service, id, "service.update")
     change = read_body(shapes.ServiceChange).given()
-    with transaction(service.organization):
+    with transaction(service.organization, by=current_proof().user_id):
         check_unchanged(service)
         service.update(**_in_domain_words(service, change))
     return answer(service.as_json())
@@ -75,7 +76,7 @@ def update_service(id: str) -> Response:
 def delete_service(id: str) -> Response:
     """Delete a service. Open incidents keep running without it."""
     service = load(Service, id, "service.delete")
-    with transaction(service.organization):
+    with transaction(service.organization, by=current_proof().user_id):
         check_unchanged(service)
         service.remove()
     return deleted()

@@ -11,9 +11,10 @@ from ...clock import iso
 from ...database import db, new_id
 from ...live.audience import Seat
 from ...live.message import Cursor
-from ...models.access import Role, may, role_in
+from ...models.access import role_in
 from ...models.errors import Invalid
 from ...models.organization import Organization, Tenant
+from ...models.role import Role, may
 from ...models.scope import Scope
 from ...schemas import websocket as shapes
 from ..auth import current_proof, may_everywhere, require, require_everywhere

@@ -74,10 +74,10 @@ def test_what_was_deleted_between_looking_and_locking_is_not_found(api, cast, mo
 
     really = service.transaction
 
-    def late(*organizations):
+    def late(*organizations, **more):
         monkeypatch.setattr(service, "transaction", really)
         assert api.delete(f"/services/{cast.acme_service.id}", by="acme-owner").status_code == 204
-        return really(*organizations)
+        return really(*organizations, **more)
 
     monkeypatch.setattr(service, "transaction", late)
     answer = api.patch(f"/services/{cast.acme_service.id}", {"name": "x"}, by="acme-owner")

@@ -1,0 +1,95 @@
+"""Membership: what a user is in an organization, or in one tenant of it."""
+
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy import ForeignKey, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from ..clock import now
+from ..database import Model, db, new_id
+from .errors import Invalid
+from .event import ACCESS
+from .organization import Organization, Tenant
+from .role import MEMBER_ROLES, Role
+from .scope import Scope
+from .user import User
+
+
+class Membership(Model):
+    """A role of a user in an organization, or in one tenant of it."""
+
+    __tablename__ = "membership"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id", ondelete="CASCADE"), index=True)
+    organization_id: Mapped[str] = mapped_column(
+        ForeignKey("organization.id", ondelete="CASCADE"), index=True
+    )
+    tenant_id: Mapped[str | None] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"), index=True)
+    role: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    user: Mapped[User] = relationship()
+    organization: Mapped[Organization] = relationship()
+
+    @classmethod
+    def grant(cls, user: User, role: Role, organization: Organization, tenant: Tenant | None = None) -> Self:
+        """Give the user this role there, in place of the one the user had."""
+        if role not in MEMBER_ROLES:
+            raise Invalid("Choose viewer, editor, admin or owner.", "role")
+        membership = db.session.scalar(
+            select(cls).where(
+                cls.user_id == user.id,
+                cls.organization_id == organization.id,
+                cls.tenant_id == (tenant.id if tenant else None),
+            )
+        )
+        if membership is None:
+            membership = cls(
+                user_id=user.id, organization_id=organization.id, tenant_id=tenant.id if tenant else None
+            )
+            db.session.add(membership)
+        membership.role = role.value
+        db.session.flush()
+        organization.record(ACCESS, "membership-granted", user.id, tenant=tenant)
+        return membership
+
+    def remove(self) -> None:
+        organization, tenant = self.organization, self._tenant()
+        db.session.delete(self)
+        db.session.flush()
+        organization.record(ACCESS, "membership-removed", self.user_id, tenant=tenant)
+
+    def _tenant(self) -> Tenant | None:
+        return db.session.get(Tenant, self.tenant_id) if self.tenant_id else None
+
+
+def organizations_of(user: User) -> list[Organization]:
+    """Those whose lock and log an access change of this user needs: an instance operator's are all."""
+    query = select(Organization).order_by(Organization.id)
+    if not user.operator:
+        query = query.where(
+            Organization.id.in_(select(Membership.organization_id).where(Membership.user_id == user.id))
+        )
+    return list(db.session.scalars(query))
+
+
+def membership_role(session: Session, user: User, scope: Scope) -> Role | None:
+    rows = session.scalars(
+        select(Membership).where(
+            Membership.user_id == user.id,
+            Membership.organization_id == scope.organization_id,
+        )
+    )
+    roles = (within(Role(row.role), row.tenant_id, scope) for row in rows)
+    return max((role for role in roles if role), key=lambda role: role.rank, default=None)
+
+
+def within(role: Role, tenant_id: str | None, scope: Scope) -> Role | None:
+    """What a role held for `tenant_id` (None: organization-wide) is worth in the scope."""
+    if tenant_id is None or (tenant_id == scope.tenant_id and not scope.whole):
+        return role
+    if scope.tenant_id is None and not scope.whole:
+        return Role.VIEWER  # a tenant's member reads the organization's page
+    return None

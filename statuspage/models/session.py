@@ -1,0 +1,114 @@
+"""UserSession: somebody signed in with a browser. Only a hash of what the cookie says is kept."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Self
+
+from sqlalchemy import ForeignKey, or_, select
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from ..clock import now
+from ..database import Model, db, new_id
+from .event import ACCESS
+from .membership import organizations_of
+from .user import User
+
+PREFIX = "ss_"
+LIFETIME = timedelta(days=30)  # without a sign-in, however much it is used
+IDLE = timedelta(days=7)  # without a request
+ROTATED_EVERY = timedelta(hours=24)
+GRACE = timedelta(minutes=1)  # the previous secret still works: requests may be under way
+SEEN_EVERY = timedelta(minutes=5)  # how exactly `seen_at` is kept
+LONGEST_AGENT = 200  # characters of a browser's description
+
+
+class UserSession(Model):
+    """Ended by signing out, here or elsewhere, by a new password, or by time. Its row is deleted then."""
+
+    __tablename__ = "user_session"
+
+    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id", ondelete="CASCADE"), index=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    previous_hash: Mapped[str | None] = mapped_column(unique=True)
+    rotated_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    agent: Mapped[str] = mapped_column(default="")
+
+    user: Mapped[User] = relationship()
+
+    @classmethod
+    def begin(cls, user: User, agent: str = "") -> tuple[Self, str]:
+        """A new session and the secret for its cookie."""
+        secret = PREFIX + secrets.token_urlsafe(32)
+        begun = cls(
+            id=new_id(),
+            user_id=user.id,
+            hash=_digest(secret),
+            expires_at=now() + LIFETIME,
+            agent=agent[:LONGEST_AGENT],
+        )
+        db.session.add(begun)
+        db.session.flush()
+        return begun, secret
+
+    @property
+    def usable(self) -> bool:
+        return self.expires_at > now() and self.seen_at > now() - IDLE
+
+    @property
+    def needs_rotation(self) -> bool:
+        return self.rotated_at < now() - ROTATED_EVERY
+
+    @property
+    def needs_note(self) -> bool:
+        """Whether it was last seen so long ago that it should be written down again."""
+        return self.seen_at < now() - SEEN_EVERY
+
+    def note_use(self) -> str | None:
+        """Remember that it was used. A secret that is a day old is replaced: the new one is returned."""
+        self.seen_at = now()
+        if not self.needs_rotation:
+            return None
+        secret = PREFIX + secrets.token_urlsafe(32)
+        self.previous_hash, self.hash, self.rotated_at = self.hash, _digest(secret), now()
+        return secret
+
+    def end(self) -> None:
+        """Sign out. Every connection that it opened ends within a second.
+
+        Only inside a transaction of organizations_of(user).
+        """
+        user = self.user
+        db.session.delete(self)
+        db.session.flush()
+        for organization in organizations_of(user):
+            organization.record(ACCESS, "signed-out", user.id)
+
+
+def find(session: Session, secret: str) -> UserSession | None:
+    """The usable session behind a cookie's secret; the secret before a rotation is good for a minute."""
+    hash = _digest(secret)
+    found = session.scalar(
+        select(UserSession).where(or_(UserSession.hash == hash, UserSession.previous_hash == hash))
+    )
+    if found is None or not found.usable:
+        return None
+    if found.hash != hash and found.rotated_at < now() - GRACE:
+        return None
+    return found
+
+
+def sessions_of(user: User) -> list[UserSession]:
+    """Where the user is signed in, the latest first."""
+    rows = db.session.scalars(
+        select(UserSession).where(UserSession.user_id == user.id).order_by(UserSession.seen_at.desc())
+    )
+    return [row for row in rows if row.usable]
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
