@@ -9,10 +9,12 @@ const BEHIND = 2_000; // a page that is behind for so long has lost a message
 
 const root = document.documentElement;
 const board = document.getElementById("board");
-const { path, view } = board.dataset;
+const { path, view, scope } = board.dataset;
 
 /** The position that the page shows, as EPOCH:SEQ. */
 export const here = () => board.dataset.cursor;
+/** What is asked for: this view of this scope, and more. */
+export const query = (more) => new URLSearchParams({ view, ...(scope && { scope }), ...more });
 export const after = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 export const tell = (what, detail) => document.dispatchEvent(new CustomEvent(`live:${what}`, { detail }));
 
@@ -47,7 +49,7 @@ async function catchUp(cursor = here()) {
 }
 
 export async function request(cursor, wait = 0, stop = new AbortController().signal) {
-  const response = await fetch(`${path}/changes?${new URLSearchParams({ cursor, view, wait })}`, {
+  const response = await fetch(`${path}/changes?${query({ cursor, wait })}`, {
     cache: "no-store", // through the cache, two tabs would wait for each other's held answer
     signal: AbortSignal.any([stop, AbortSignal.timeout(wait * 1000 + 10_000)]),
   });

@@ -3,16 +3,16 @@
  * page has: it calls `hears[event]` with what it brings, `sign` at every sign of life (data, never a mere
  * `open`) and `fail` when it is over, and returns how to close it.
  */
-import { after, ask, here, inTurn, request, show } from "changes";
+import { after, ask, here, inTurn, query, request, show } from "changes";
 
 const PLAIN_POLL = 12_000;
 
-const { path, view, organization, tenant } = document.getElementById("board").dataset;
+const { path, view, scope, organization, tenant } = document.getElementById("board").dataset;
 
 function webSocket(hears, sign, fail) {
   const opened = import("socket.io").then(({ io }) => {
     const socket = io({ transports: ["websocket"], reconnection: false, forceNew: true });
-    const wish = () => ({ organizationId: organization, tenantId: tenant || null, cursor: here(), view });
+    const wish = () => ({ organizationId: organization, tenantId: tenant || null, cursor: here(), view, scope: scope || null });
     for (const [name, hear] of Object.entries(hears)) socket.on(name, (data) => (sign(), hear(data)));
     socket.on("connect", () => socket.emit("join-organization", wish(), ({ message }) => (message ? fail : sign)()));
     socket.on("error", ask); // our access may have ended: the answer will be 404
@@ -25,7 +25,7 @@ function webSocket(hears, sign, fail) {
 }
 
 function stream(hears, sign, fail) {
-  const source = new EventSource(`${path}/stream?${new URLSearchParams({ cursor: here(), view })}`);
+  const source = new EventSource(`${path}/stream?${query({ cursor: here() })}`);
   for (const [name, hear] of Object.entries(hears))
     source.addEventListener(name, ({ data }) => (sign(), hear(JSON.parse(data))));
   source.onerror = fail; // we come back ourselves, with the position that we have then

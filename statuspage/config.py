@@ -177,10 +177,14 @@ def demo_secrets(instance: Path) -> dict[str, str]:
     path = instance / "demo.json"
     try:
         if not path.exists():
-            made = {"secret_key": secrets.token_hex(32), "token": "sp_demo_" + secrets.token_urlsafe(24)}
+            made = {
+                "secret_key": secrets.token_hex(32),
+                "token": "sp_demo_" + secrets.token_urlsafe(24),
+                "password": secrets.token_urlsafe(9),
+            }
             _write_once(path, json.dumps(made))
         kept = json.loads(path.read_text())
-        return {name: kept[name] for name in ("secret_key", "token")}
+        return {name: kept[name] for name in ("secret_key", "token", "password")}
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise WrongSetting(
             f"{path} cannot be used ({error}). Delete it: the demo makes a new one."

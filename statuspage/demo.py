@@ -15,16 +15,19 @@ from .models.role import Role
 from .models.service import Service, ServiceGroup
 from .models.status import IncidentStatus, ServiceStatus
 from .models.token import ApiToken, digest
-from .models.user import User
+from .models.user import User, hash_password
+
+EMAIL = "robin@example.org"
 
 
-def fill(secret: str) -> None:
-    """Make the demo data, once; `secret` is its API token."""
+def fill(secret: str, password: str) -> None:
+    """Make the demo data, once; `secret` is its API token, `password` lets EMAIL sign in."""
     if db.session.get(Organization, "org-456"):
         _keep_token(secret)
+        _keep_password(password)
         return
     with transaction():
-        user = User.create(id="user-123", name="Robin Demo")
+        user = User.create(id="user-123", name="Robin Demo", email=EMAIL, password=password)
         acme = Organization.create(id="org-456", slug="acme", name="Acme")
         globex = Organization.create(id="org-654", slug="globex", name="Globex")
         tenant = Tenant.create(acme, id="tenant-789", slug="north", name="Acme North")
@@ -43,6 +46,15 @@ def _keep_token(secret: str) -> None:
     if organization and user:
         with transaction(organization):
             ApiToken.create(user, Role.ADMIN, organization, name="Demo", secret=secret)
+
+
+def _keep_password(password: str) -> None:
+    user = db.session.get(User, "user-123")
+    if user and not user.has_password(password):
+        hash = hash_password(password)
+        with transaction():
+            user.email = EMAIL
+            user.set_password(hash)
 
 
 def _acme(acme: Organization, tenant: Tenant, user: User) -> None:
@@ -91,6 +103,7 @@ def welcome(app: Flask, port: int) -> str:
         The demo is running (data: {data}).
 
           Page      {base}/acme        and its tenant's: {base}/acme/north
+          Sign in   {base}/sign-in     as {EMAIL}, password {app.config["DEMO_SECRETS"]["password"]}
           Token     {token}
                     (user-123, admin of org-456; kept in {app.config["INSTANCE_PATH"]}/demo.json)
 

@@ -13,7 +13,9 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from . import demo
+from .database import db
 from .live import transport
+from .web import setup
 
 
 def main(app: Flask) -> None:
@@ -27,10 +29,19 @@ def main(app: Flask) -> None:
     with _address(host, port):  # before anything is promised
         _try_to_bind(host, port)
     _prepare(app)
-    print(demo.welcome(app, port) if app.config["DEMO"] else f"Serving on http://{host}:{port}", flush=True)
+    print(demo.welcome(app, port) if app.config["DEMO"] else _greeting(app, host, port), flush=True)
     with _address(host, port):
         live = app.extensions["live"]
         transport.serve(app, live.socketio, host, port, before_stop=live.hub.drain)
+
+
+def _greeting(app: Flask, host: str, port: int) -> str:
+    """Where it listens; as long as nobody can sign in, also where and with which code to begin."""
+    with app.app_context():
+        due = setup.is_due()
+        db.session.remove()
+    begin = f"Begin at http://localhost:{port}/setup?code={setup.code(app)}" if due else ""
+    return f"Serving on http://{host}:{port}\n{begin}".rstrip()
 
 
 @contextmanager
@@ -57,7 +68,7 @@ def _prepare(app: Flask) -> None:
         with _one_at_a_time(app.config["INSTANCE_PATH"]), app.app_context():
             flask_migrate.upgrade()
             if app.config["DEMO"]:
-                demo.fill(app.config["DEMO_SECRETS"]["token"])
+                demo.fill(app.config["DEMO_SECRETS"]["token"], app.config["DEMO_SECRETS"]["password"])
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         sys.exit(f"Cannot use the database of DATABASE_URL: {reason}.")

@@ -18,7 +18,7 @@ from ..database import snapshot
 from ..models.access import role_in
 from ..models.errors import NotFound
 from ..models.organization import Organization
-from ..models.role import Role
+from ..models.role import Role, may
 from ..models.scope import Scope
 from . import feed, loading, views
 from .audience import Audience, Room, Seat
@@ -51,10 +51,10 @@ class Channel(Audience):
 
     # --- bringing it forward -----------------------------------------------------------------------
 
-    def advance(self, incident_id: str | None = None) -> None:
+    def advance(self, view: str | None = None) -> None:
         """Bring feeds and boards to what is committed now and deliver it.
 
-        `incident_id`: load the state with this incident, even when nothing is new.
+        `view`: load the state with all that this view shows, even when nothing is new.
         """
         self.used_at = time.monotonic()
         with self.lock:
@@ -67,21 +67,20 @@ class Channel(Audience):
                 if head is None:
                     self.close()
                     return
-                if head[:2] == (self.state.epoch, self.state.seq) and incident_id is None:
+                if head[:2] == (self.state.epoch, self.state.seq) and view is None:
                     return
                 missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
                 lines = [] if missed else self._lines(session, head.seq)
                 known = {} if missed else self._unchanged_incidents(lines)
-                loaded = loading.load(session, self.organization_id, self._incident_ids(incident_id), known)
+                loaded = loading.load(session, self.organization_id, self._views(view), known)
                 assert loaded is not None  # the snapshot still has the row
                 self.memory.forget(session, lines)
                 if missed or any(line.is_access for line in lines):
                     self._reauthorise(session)
             self._take(loaded, lines, missed)
 
-    def _incident_ids(self, also: str | None) -> list[str]:
-        watched = (views.incident_id(view) for _, view in self.boards)
-        return [id for id in {*watched, also} if id]
+    def _views(self, also: str | None) -> list[str]:
+        return [view for view in {*(view for _, view in self.boards), also} if view]
 
     def _lines(self, session: Session, through: int) -> list[Line]:
         lines: list[Line] = []
@@ -108,7 +107,8 @@ class Channel(Audience):
             key = (seat.proof, seat.scope)
             if key not in known:
                 known[key] = role_in(session, seat.proof, seat.scope)
-            if known[key] is None or (known[key] is Role.VISITOR and seat.role is not Role.VISITOR):
+            lost = known[key] is Role.VISITOR and seat.role is not Role.VISITOR
+            if lost or not may(known[key], views.verb(seat.view)):
                 self.end(seat, "Your access has ended.")
 
     def _take(self, loaded: State, lines: list[Line], missed: bool) -> None:
@@ -199,8 +199,10 @@ class Channel(Audience):
         if not view.isascii() or not view.isprintable() or len(view) > LONGEST_VIEW:
             raise NotFound(UNKNOWN)  # no view is called so, and a database would choke on some
         incident_id = views.incident_id(view)
-        if incident_id and incident_id not in self.state.incidents:
-            self.advance(incident_id)
+        if (incident_id and incident_id not in self.state.incidents) or (
+            views.needs_inside(view) and self.state.inside is None
+        ):
+            self.advance(view)
         drawing = views.draw(view, self.state, scope)
         if drawing is None or self.gone:
             raise NotFound(UNKNOWN)

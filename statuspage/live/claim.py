@@ -9,6 +9,7 @@ from ..models.access import NOBODY, Proof, role_in
 from ..models.errors import Refusal
 from ..models.role import Role, may
 from ..models.scope import Scope
+from ..models.session import PREFIX
 from ..schemas.live import Authenticate
 
 
@@ -45,6 +46,8 @@ def _proof_of(session: Session, secret: str | None) -> Proof:
     if secret is None:
         return NOBODY
     proof = access.prove(session, secret)
+    if proof is None and secret.startswith(PREFIX):
+        return NOBODY  # a session that has ended: its browser is a visitor's
     if proof is None:
         raise Refusal("This token is unknown, expired or revoked.")
     if proof.token_id:

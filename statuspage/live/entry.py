@@ -12,9 +12,9 @@ from ..database import snapshot
 from ..models.access import Proof
 from ..models.errors import NotFound
 from ..models.organization import Organization
-from ..models.role import Role
+from ..models.role import Role, may
 from ..models.scope import Scope
-from . import feed
+from . import feed, views
 from .audience import Seat
 from .channel import UNKNOWN, Channel, board_room
 from .feed import Line
@@ -59,7 +59,7 @@ def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof
         with snapshot() as session:
             proof, role = role_of(session)
             epoch = session.scalar(select(Organization.epoch).filter_by(id=channel.organization_id))
-        if role is None or epoch is None:
+        if role is None or epoch is None or not may(role, views.verb(seat.view)):
             raise NotFound(UNKNOWN)
         if epoch != channel.state.epoch:
             channel.advance()

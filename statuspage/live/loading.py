@@ -11,20 +11,21 @@ from ..models.incident import Incident, IncidentUpdate
 from ..models.organization import Organization, Tenant
 from ..models.service import Service, ServiceGroup
 from ..models.status import Impact, IncidentStatus, ServiceStatus, Visibility, worst
+from . import inside, views
 from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State, TenantFacts, UpdateFacts
 
 
 def load(
     session: Session,
     organization_id: str,
-    incident_ids: Iterable[str] = (),
+    shown: Iterable[str] = (),
     known: Mapping[str, IncidentFacts] | None = None,
 ) -> State | None:
-    """The state in this session's snapshot, with these incidents even if they are old; None when gone.
+    """The state in this session's snapshot, with all that these views show; None when it is gone.
 
     `known`: incidents of an earlier state that nothing has changed since; they are not read again.
     """
-    row = session.get(Organization, organization_id)
+    row, shown = session.get(Organization, organization_id), list(shown)
     if row is None:
         return None
     return State(
@@ -42,7 +43,8 @@ def load(
         tenants=_tenants(session, row),
         groups=_groups(session, row),
         services=_services(session, row),
-        incidents=_incidents(session, row, incident_ids, known or {}),
+        incidents=_incidents(session, row, filter(None, map(views.incident_id, shown)), known or {}),
+        inside=inside.load(session, row.id) if any(map(views.needs_inside, shown)) else None,
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from ..clock import iso, now
 from ..database import new_id
+from ..models import session as user_session
 from ..models.access import Proof
 from ..models.errors import NotFound, Refusal
 from ..models.role import Role
@@ -95,11 +96,16 @@ class Sockets:
 
     def _connect(self, auth: Any = None) -> None:
         secret = auth.get("token") if isinstance(auth, dict) else None
-        secret = secret[:200] if isinstance(secret, str) and secret else None
+        secret = secret[:200] if isinstance(secret, str) and secret else self._cookie()
         connection = SocketConnection(self._socketio, request.sid, secret)  # type: ignore[attr-defined]
         self._clients[request.sid] = connection  # type: ignore[attr-defined]
         self._hub.on_first_use()
         self._hub.loners.add(connection)
+
+    def _cookie(self) -> str | None:
+        """The secret of the browser's session. Pages of other sites cannot bring it: see ORIGINS."""
+        said = request.cookies.get(user_session.COOKIE, "")
+        return said[:200] if said.startswith(user_session.PREFIX) else None
 
     def _disconnect(self, *_reason: Any) -> None:
         connection = self._clients.pop(request.sid, None)  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from ..clock import iso
 from ..models.scope import Scope
 from ..models.status import Impact, IncidentStatus, ServiceStatus, worst
+from .inside import Inside
 from .message import Cursor
 
 DAYS = 14  # of past incidents on a page
@@ -85,6 +86,7 @@ class State:
     groups: tuple[GroupFacts, ...]
     services: tuple[ServiceFacts, ...]
     incidents: dict[str, IncidentFacts] = field(default_factory=dict)
+    inside: Inside | None = None  # only while somebody looks at an admin screen
 
     def position(self, scope: Scope) -> int:
         """The number of the scope's last event (Organization.position, from loaded facts)."""

@@ -1,22 +1,21 @@
 """Which parts each HTML view has, and their partials. The top-level ids of a view never change."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from flask import current_app
-from jinja2 import Environment
-
 from ..models.scope import Scope
 from ..models.status import Impact, ServiceStatus, worst
+from . import admin_views
 from .board import Drawing, Part
+from .parts import list_part, part
 from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 
 DATA = "data"
-ROWS = "\x00"  # where a list's partial puts its rows; no text from outside contains a NUL
 NO_DATA = "no_data"  # the shape of a page that watches nothing yet
+ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {"overview": admin_views.overview}
+ADMIN_VERBS: dict[str, str] = {}  # where reading takes more than `admin.read`
 FEW = 12  # services: on a page of so many every group is open
 
 
@@ -29,7 +28,21 @@ def draw(view: str, state: State, scope: Scope) -> Drawing | None:
         return _page(state, scope)
     if kind == "incident" and id:
         return _incident(state, scope, id)
+    if kind == "admin" and scope.whole and id in ADMIN:
+        return ADMIN[id](state, scope)
     return None
+
+
+def needs_inside(view: str) -> bool:
+    """Whether the state must be loaded with what only members see."""
+    return view.partition("/")[0] == "admin"
+
+
+def verb(view: str) -> str:
+    """What one must be allowed to do to see the view: a line of the table role × verb."""
+    if not needs_inside(view):
+        return "page.read"
+    return ADMIN_VERBS.get(view.partition("/")[2], "admin.read")
 
 
 def incident_id(view: str) -> str | None:
@@ -65,11 +78,11 @@ def _page(state: State, scope: Scope) -> Drawing:
         parts=(
             _name(state, scope),
             _banner(state, scope, NO_DATA if state.is_empty(scope) else state.status(scope), headline),
-            _list(
+            list_part(
                 "incidents",
                 "incidents/_open.html",
                 [
-                    _part(
+                    part(
                         f"incident-{incident.id}",
                         "incidents/_card.html",
                         incident=incident,
@@ -79,8 +92,8 @@ def _page(state: State, scope: Scope) -> Drawing:
                     for incident in sorted(state.open_incidents(scope), key=_severity, reverse=True)
                 ],
             ),
-            _list("services", "services/_services.html", _groups(state, scope)),
-            _list("history", "incidents/_history.html", _days(state, scope)),
+            list_part("services", "services/_services.html", _groups(state, scope)),
+            list_part("history", "incidents/_history.html", _days(state, scope)),
         ),
     )
 
@@ -94,7 +107,7 @@ def _incident(state: State, scope: Scope, id: str) -> Drawing | None:
         headline=f"{incident.title}: {incident.status.word}",
         parts=(
             _name(state, scope),
-            _part(
+            part(
                 "incident",
                 "incidents/_incident.html",
                 incident=incident,
@@ -108,7 +121,7 @@ def _incident(state: State, scope: Scope, id: str) -> Drawing | None:
 def _name(state: State, scope: Scope) -> Part:
     """Whose page it is: the part that stands in the header, above all the others."""
     tenant = state.tenants.get(scope.tenant_id or "")
-    return _part(
+    return part(
         "name",
         "public/_name.html",
         name=tenant.name if tenant else state.name,
@@ -122,7 +135,7 @@ def _banner(state: State, scope: Scope, status: str, headline: str) -> Part:
     """The scope as a whole, and since when something is wrong, as far as incidents tell."""
     harmful = (i for i in state.open_incidents(scope) if _harms(i, state))
     started = min((i.started_at for i in harmful), default=None)
-    return _part("banner", "public/_banner.html", status=status, headline=headline, started=started)
+    return part("banner", "public/_banner.html", status=status, headline=headline, started=started)
 
 
 def _severity(incident: IncidentFacts) -> int:
@@ -154,11 +167,11 @@ def _groups(state: State, scope: Scope) -> list[Part]:
 def _group(heading: GroupFacts | None, services: list[ServiceFacts], *, few: bool) -> Part:
     """On a page of many services only groups with trouble inside are open."""
     status = worst(service.status for service in services)
-    return _list(
+    return list_part(
         f"group-{heading.id if heading else 'none'}",
         "services/_group.html",
         [
-            _part(
+            part(
                 f"service-{service.id}",
                 "services/_service.html",
                 name=service.name,
@@ -186,7 +199,7 @@ def _days(state: State, scope: Scope) -> list[Part]:
 def _day(days: list[date], incidents: list[IncidentFacts], path: str) -> Part:
     """Named by its first day, which stays when a quiet run grows."""
     over = tuple(incident for incident in incidents if incident.resolved_at)
-    return _part(
+    return part(
         f"day-{days[-1].isoformat()}",
         "incidents/_day.html",
         first=days[-1],
@@ -195,24 +208,3 @@ def _day(days: list[date], incidents: list[IncidentFacts], path: str) -> Part:
         running=len(incidents) - len(over),
         path=path,
     )
-
-
-# --- rendering -------------------------------------------------------------------------------------
-
-
-def _part(id: str, partial: str, **values: Any) -> Part:
-    return Part(id, _shell(current_app.jinja_env, partial, id, tuple(values.items())))
-
-
-def _list(id: str, partial: str, rows: list[Part], **values: Any) -> Part:
-    values["empty"] = not rows
-    return Part(id, _shell(current_app.jinja_env, partial, id, tuple(values.items())), tuple(rows))
-
-
-@lru_cache(maxsize=20_000)
-def _shell(env: Environment, partial: str, id: str, values: tuple[tuple[str, Any], ...]) -> tuple[str, str]:
-    """A partial, rendered once per tuple of values however many boards show it; split where rows go."""
-    before, _, after = (
-        env.get_template(partial).render(id=id, rows=ROWS, **dict(values)).strip().partition(ROWS)
-    )
-    return before, after

@@ -11,9 +11,9 @@ from .errors import Conflict, Invalid
 # reads the route map and fails when one is missing.
 RESERVED = frozenset(
     """
-    admin api badge badge.svg calendar changes console embed embed.js favicon.ico feed groups
+    account admin api badge badge.svg calendar changes console embed embed.js favicon.ico feed groups
     healthz history history.atom history.rss incidents login logout maintenance manifest.json
-    metrics openapi.json readyz robots.txt services setup sign-in sign-out socket.io static
+    metrics openapi.json password readyz robots.txt services sessions setup sign-in sign-out socket.io static
     status stream subscribe sw.js theme.css websocket
     """.split()
 )

@@ -14,6 +14,7 @@ from .event import ACCESS
 from .membership import organizations_of
 from .user import User
 
+COOKIE = "signed-in"
 PREFIX = "ss_"
 LIFETIME = timedelta(days=30)  # without a sign-in, however much it is used
 IDLE = timedelta(days=7)  # without a request

@@ -22,6 +22,12 @@ class Request(Shape):
     model_config = ConfigDict(str_strip_whitespace=True, validate_by_name=False)
 
 
+class Form(Request):
+    """What a form of a page sends, by the names of its fields. An empty one counts as left out."""
+
+    model_config = ConfigDict(alias_generator=None, extra="ignore", validate_by_name=True)
+
+
 class Change(Request):
     """Some of the fields; what is left out stays. `given()` is what was not left out."""
 

@@ -47,4 +47,5 @@ Name = Annotated[str, Field(min_length=1, max_length=120), _pattern(LINE), _line
 Title = Annotated[str, Field(min_length=1, max_length=200), _pattern(LINE), _line]
 Description = Annotated[str, Field(max_length=2000), _pattern(PROSE), *_prose]
 Message = Annotated[str, Field(min_length=1, max_length=10_000), _pattern(PROSE), *_prose]
+Slug = Annotated[str, Field(min_length=1, max_length=40)]  # what it may be made of: models/name.py
 Position = Annotated[int, Field(ge=0, le=1_000_000)]

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import api, changes, cors, errors, headers, public, templating
+from . import admin, api, changes, cookie, cors, errors, headers, public, setup, sign_in, templating, throttle
 
 
 def register(app: Flask) -> None:
@@ -10,6 +10,11 @@ def register(app: Flask) -> None:
     errors.register(app)
     headers.register(app)
     cors.register(app)
+    cookie.register(app)
+    app.extensions["throttle"] = throttle.Throttle()
+    app.register_blueprint(setup.blueprint)
+    app.register_blueprint(sign_in.blueprint)
+    admin.register(app)
     app.register_blueprint(changes.blueprint)
     app.register_blueprint(public.blueprint)
     api.register(app)

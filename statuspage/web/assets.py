@@ -15,7 +15,7 @@ from ..models.errors import NotFound
 
 STATIC = ROOT / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png"}
-MODULES = ("page", "live", "rungs", "changes")
+MODULES = ("page", "live", "rungs", "changes", "admin")
 FOREVER = "public, max-age=31536000, immutable"
 
 

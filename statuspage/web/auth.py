@@ -1,4 +1,4 @@
-"""Who is asking: the bearer token of a request, and what it may do in a scope."""
+"""Who is asking: by the token in a header or the cookie of a session, and what that may do in a scope."""
 
 from flask import g, request
 
@@ -8,6 +8,8 @@ from ..models.errors import NotAllowed, NotFound
 from ..models.role import Role, may
 from ..models.scope import Scope
 from ..models.token import note_use
+from ..models.user import User
+from .cookie import signed_in
 
 
 class Unauthenticated(Exception):
@@ -19,7 +21,10 @@ class Unauthenticated(Exception):
 
 
 def current_proof() -> Proof:
-    """What the request proves; a visitor without an Authorization header. Unauthenticated for a bad token."""
+    """What the request proves: its token if it names one, else its session; Unauthenticated for a bad token.
+
+    A session that has ended proves nothing: its browser is a visitor's.
+    """
     if "proof" not in g:
         g.proof = _read_proof()
     return g.proof
@@ -28,7 +33,7 @@ def current_proof() -> Proof:
 def _read_proof() -> Proof:
     header = request.headers.get("Authorization")
     if not header:
-        return NOBODY
+        return _session_proof()
     scheme, _, secret = header.partition(" ")
     proof = prove(db.session(), secret.strip()) if scheme.lower() == "bearer" else None
     if proof is None:
@@ -38,6 +43,21 @@ def _read_proof() -> Proof:
     if proof.token_id:
         note_use(proof.token_id)
     return proof
+
+
+def _session_proof() -> Proof:
+    session = signed_in()
+    if session is None:
+        return NOBODY
+    return Proof(session_id=session.id, user_id=session.user_id, expires_at=session.expires_at)
+
+
+def current_user() -> User:
+    """Who is asking. Unauthenticated for a visitor."""
+    user = db.session.get(User, current_proof().user_id or "")
+    if user is None:
+        raise Unauthenticated("Sign in first.")
+    return user
 
 
 def role_for(scope: Scope) -> Role:
@@ -69,5 +89,5 @@ def require_everywhere(verb: str) -> None:
 
 def _refusal(words: str) -> Exception:
     if current_proof() is NOBODY:
-        return Unauthenticated("This needs a token. Send `Authorization: Bearer TOKEN`.")
+        return Unauthenticated("Sign in first. A program sends `Authorization: Bearer TOKEN`.")
     return NotAllowed(words)

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
+from flask_wtf.csrf import CSRFError
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
@@ -13,6 +14,8 @@ from werkzeug.exceptions import HTTPException
 from ..database import Busy, Gone
 from ..models.errors import Conflict, Invalid, NotAllowed, NotFound
 from .auth import Unauthenticated
+from .sign_in import ask_to_sign_in, show_again
+from .throttle import TooManyTries
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ STATUS: dict[type[Exception], int] = {
     Gone: 404,
     ObjectDeletedError: 404,
     StaleDataError: 404,
+    TooManyTries: 429,
     Busy: 503,
 }
 WORDS: dict[type[Exception], str] = {
@@ -49,12 +53,16 @@ def register(app: Flask) -> None:
 
 def _refused(error: Exception) -> Response:
     kind = next(kind for kind in STATUS if isinstance(error, kind))
+    if kind is Unauthenticated and _wants_page() and not request.path.startswith("/api/"):
+        return ask_to_sign_in()
     detail = WORDS.get(kind) or str(error)
     response = answer(STATUS[kind], detail, errors_of(error))
     if kind is Unauthenticated:
         response.headers["WWW-Authenticate"] = "Bearer"
     if kind is Busy:
         response.headers["Retry-After"] = "1"
+    if isinstance(error, TooManyTries):
+        response.headers["Retry-After"] = str(error.seconds)
     return response
 
 
@@ -79,6 +87,8 @@ def _sentence(words: str) -> str:
 
 
 def _http(error: HTTPException) -> Response:
+    if isinstance(error, CSRFError) and _wants_page() and (again := show_again()):
+        return again
     response = answer(error.code or 500, error.description or "")
     for name, value in error.get_headers():
         if name.lower() in ("allow", "retry-after"):

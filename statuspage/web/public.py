@@ -1,13 +1,15 @@
 """The pages that visitors see: `/`, `/{org}`, `/{org}/{tenant}`, and an incident's own page."""
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, current_app, redirect, render_template, request
 from sqlalchemy import select
 
 from ..database import db
 from ..live.dispatcher import turn_day_if_due
+from ..models.access import NOBODY
 from ..models.organization import Organization
 from ..models.scope import Scope
 from ..models.status import Visibility
+from . import setup
 from .auth import current_proof
 from .tenancy import scope_of_path
 
@@ -22,6 +24,8 @@ def index() -> Response:
         .where(Organization.visibility == Visibility.PUBLIC.value)
         .order_by(Organization.name)
     ).all()
+    if not organizations and setup.is_due():
+        return redirect("/setup", 303)  # type: ignore[return-value]
     if len(organizations) == 1:
         return show(organizations[0].scope, "page")
     return Response(render_template("public/index.html", organizations=organizations))
@@ -57,7 +61,7 @@ def show(scope: Scope, view: str) -> Response:
     response.set_etag(etag.replace('"', ""))
     public = state.public and (scope.tenant_id is None or state.tenants[scope.tenant_id].public)
     response.headers["Cache-Control"] = "no-cache" if public else "private, no-cache"
-    if current_proof().token_id or not public:
+    if current_proof() is not NOBODY or not public:
         response.headers["Vary"] = "Authorization, Cookie"
     if request.if_none_match.contains(response.get_etag()[0] or ""):
         response.status_code = 304

@@ -1,0 +1,44 @@
+"""Signing in, the first start, and the account: what their forms hold."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from .shape import Form
+from .text import Name, Slug
+
+
+def _address(text: str) -> str:
+    """Shape only (WHATWG HTML's is stricter about the rest): whether it exists, a message to it tells."""
+    if not re.fullmatch(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+", text):
+        raise ValueError("Write an e-mail address, like robin@example.org")
+    return text
+
+
+Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_address)]
+Password = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class SignIn(Form):
+    email: Annotated[str, Field(min_length=1, max_length=254)]
+    password: Password
+    next: Annotated[str, Field(max_length=2000)] = ""
+    """The path to go to then."""
+
+
+class Setup(Form):
+    """The first operator, and the first organization."""
+
+    code: Annotated[str, Field(min_length=1, max_length=100)]
+    """As the server printed it at its start: whoever sees it runs this install."""
+    name: Name
+    email: Email
+    password: Password
+    organization: Name
+    slug: Slug
+
+
+class NewPassword(Form):
+    current: Password
+    password: Password

@@ -1,0 +1,80 @@
+"""The cookie that a signed-in browser carries, and the CSRF token that its forms need.
+
+The cookie holds a random secret of a session's row; nothing can be read from it or made without the row.
+"""
+
+from contextlib import suppress
+
+from flask import Flask, Response, g, request
+from flask_wtf.csrf import CSRFProtect
+
+from ..database import Busy, db, transaction
+from ..models.session import COOKIE, PREFIX, UserSession, find
+
+BEFORE = ("/sign-in", "/setup")  # a stranger's form must not sign anybody in either
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+_csrf = CSRFProtect()
+
+
+def register(app: Flask) -> None:
+    app.config.update(
+        WTF_CSRF_CHECK_DEFAULT=False,  # a token in the Authorization header needs none: see _protect()
+        WTF_CSRF_TIME_LIMIT=None,  # a form may stay open as long as its session
+        WTF_CSRF_FIELD_NAME="csrf",
+        WTF_CSRF_HEADERS=["X-CSRF-Token"],
+        SESSION_COOKIE_NAME="csrf",  # Flask's own session holds nothing else
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    _csrf.init_app(app)
+    app.before_request(_protect)
+    app.after_request(_keep)
+
+
+def secret() -> str | None:
+    """What the browser's cookie says, if it can be a session's secret."""
+    said = request.cookies.get(COOKIE, "")
+    return said[:200] if said.startswith(PREFIX) else None
+
+
+def signed_in() -> UserSession | None:
+    """The session behind the cookie, if it is still good."""
+    if "signed_in" not in g:
+        said = secret()
+        g.signed_in = find(db.session(), said) if said else None
+    return g.signed_in
+
+
+def give(response: Response, said: str) -> None:
+    """Sign the browser in: from now on it sends this secret."""
+    response.set_cookie(COOKIE, said, secure=request.is_secure, httponly=True, samesite="Lax")
+
+
+def take_away(response: Response) -> None:
+    response.delete_cookie(COOKIE, httponly=True, samesite="Lax")
+
+
+def _protect() -> None:
+    """A form or script of ours carries the token; another site's cannot (OWASP, CSRF prevention).
+
+    A request that brings its right in a header that no browser sends by itself needs none.
+    """
+    if request.method in SAFE or "Authorization" in request.headers:
+        return
+    if request.path in BEFORE or signed_in():
+        _csrf.protect()  # without a session there is nothing that a stranger could do in its name
+
+
+def _keep(response: Response) -> Response:
+    """Note when a page was last asked for; a secret that is a day old is replaced."""
+    session = g.get("signed_in")
+    if session is None or request.method != "GET" or not (session.needs_note or session.needs_rotation):
+        return response
+    new = None
+    with suppress(Busy), transaction():  # it can wait
+        kept = db.session.get(UserSession, session.id)
+        new = kept.note_use() if kept else None
+    if new:
+        give(response, new)
+    return response
