@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from blinker import Signal
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, MetaData, event, select
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import DateTime, MetaData, event, select, text
 from sqlalchemy import inspect as state_of
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import OperationalError
@@ -91,6 +92,9 @@ def snapshot() -> Iterator[Session]:
 
 # --- writing ---------------------------------------------------------------------------------------
 
+_turns = threading.BoundedSemaphore(10)
+"""On PostgreSQL writers queue in the database, each with a connection: readers must find some left."""
+
 _turn = threading.Lock()
 """SQLite has one writer. Greenlets wait for their turn here, not in a C call that would stop them all."""
 
@@ -130,29 +134,43 @@ def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> N
     if not ids:
         return
     model = type(organizations[0])
-    found = session.scalars(select(model.id).where(model.id.in_(ids)).order_by(model.id).with_for_update())
-    if len(found.all()) != len(ids):
+    rows = select(model.id).where(model.id.in_(ids)).order_by(model.id).with_for_update()
+    try:
+        found = session.scalars(rows).all()
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            raise Busy from error
+        raise
+    if len(found) != len(ids):
         raise Gone
 
 
 @contextmanager
 def _writing_turn(session: Session) -> Iterator[None]:
-    if session.get_bind().dialect.name != "sqlite":
-        yield
-        return
-    if not _turn.acquire(timeout=LOCK_SECONDS):
+    """Wait for it at most LOCK_SECONDS in all, and hold no connection while others of this process write."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    turn = _turn if sqlite else _turns
+    if not turn.acquire(timeout=LOCK_SECONDS):
         raise Busy
     try:
-        begin_immediate(session)
+        if sqlite:
+            begin_immediate(session, deadline)
+        else:
+            left = max(1, int(1000 * (deadline - time.monotonic())))
+            session.execute(text(f"SET LOCAL lock_timeout = {left}"))
         yield
     finally:
         session.rollback()  # nothing is left after a commit; after an error the lock ends here, not later
-        _turn.release()
+        turn.release()
 
 
-def begin_immediate(session: Session) -> None:
-    """Take SQLite's write lock, sleeping (so that others run) while another process holds it."""
-    deadline = time.monotonic() + LOCK_SECONDS
+def begin_immediate(session: Session, deadline: float | None = None) -> None:
+    """Take SQLite's write lock, sleeping (so that others run) while another process holds it.
+
+    Busy after LOCK_SECONDS, or at this monotonic moment.
+    """
+    deadline = deadline or time.monotonic() + LOCK_SECONDS
     pause = 0.001
     while True:
         try:

@@ -197,17 +197,15 @@ def test_processes_that_start_at_once_agree_on_the_secrets(tmp_path):
 
 def test_the_file_of_secrets_is_never_seen_half_written(tmp_path, monkeypatch):
     """Whoever looks while it is written finds no file, and then keeps what came first."""
-    seen = []
+    seen, theirs = [], dict.fromkeys(("secret_key", "token", "password"), "theirs")
 
     def look(source, target):
         seen.append((json.loads(Path(source).read_text()), target.exists()))
-        target.write_text(
-            json.dumps(dict.fromkeys(("secret_key", "token", "password"), "theirs"))
-        )  # another process is first
+        target.write_text(json.dumps(theirs))  # another process is first
         raise FileExistsError
 
     monkeypatch.setattr(config.os, "link", look)
-    assert config.demo_secrets(tmp_path) == dict.fromkeys(("secret_key", "token", "password"), "theirs")
+    assert config.demo_secrets(tmp_path) == theirs
     assert [exists for _, exists in seen] == [False]
     assert os.listdir(tmp_path) == ["demo.json"]
 

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from sqlalchemy import text
 
+from statuspage import database
 from statuspage.config import ROOT
-from statuspage.database import Gone, committed, db, snapshot, transaction
+from statuspage.database import Busy, Gone, committed, db, snapshot, transaction
 from statuspage.models.errors import Invalid
 from statuspage.models.event import Event
 from statuspage.models.organization import Organization
@@ -66,6 +68,27 @@ def test_a_writer_that_waits_for_another_process_does_not_stop_the_other_greenle
         release.join()
     assert result["edits"] == 6
     assert result["longest_pause"] < 0.5
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+def test_a_lock_that_is_not_to_be_had_in_time_is_told(app, cast, monkeypatch, beside):
+    """By another process that holds it, or by a writer of this one; and nothing is left behind."""
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(database, "_turns", threading.BoundedSemaphore(1))
+    turn = database._turn if db.engine.dialect.name == "sqlite" else database._turns
+    with contextlib.ExitStack() as held:
+        if beside:
+            turn.acquire()
+            held.callback(turn.release)
+        else:
+            holder = held.enter_context(db.engine.connect().execution_options(sqlite_begin="IMMEDIATE"))
+            holder.execute(text("UPDATE organization SET name = name WHERE id = 'org-456'"))
+        before = time.monotonic()
+        with pytest.raises(Busy), transaction(cast.acme):
+            pytest.fail("It has the lock.")
+        assert time.monotonic() - before < 2
+    with transaction(cast.acme):
+        cast.acme_service.update(name="Later")
 
 
 def test_an_error_rolls_everything_back_and_rings_nobody(app, cast):

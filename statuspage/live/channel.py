@@ -140,7 +140,7 @@ class Channel(Audience):
         self.memory.clear(self.state.seq)
         for room in self._data_rooms():
             room.position = self.state.seq
-            room.deliver(Message("reset", {"cursor": str(self._head_cursor())}))
+            room.deliver(Message("reset", {"cursor": str(self._head_cursor())}, str(self._head_cursor())))
 
     def _redraw(self, missed: bool) -> None:
         for (scope, view), board in list(self.boards.items()):

@@ -129,7 +129,8 @@ def enter_data(
             if after:
                 replayed += _send(seat, channel.memory.after(after.seq), rooms, heard)
             if reset:
-                seat.connection.deliver(Message("reset", {"cursor": channel.state.cursor(seat.scope)}))
+                now = channel.state.cursor(seat.scope)
+                seat.connection.deliver(Message("reset", {"cursor": now}, now))
             if asked:
                 seat.connection.deliver(channel.status_message(seat.scope))
             channel.enter(seat, rooms)

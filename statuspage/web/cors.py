@@ -7,8 +7,8 @@ from flask import Flask, Response, current_app, request
 
 READS = ("GET", "HEAD")
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
-HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match")
-EXPOSED = ("ETag", "Location", "Idempotent-Replayed")
+HEADERS = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "Last-Event-ID")
+EXPOSED = ("ETag", "Location", "Idempotent-Replayed", "Build")
 PREFLIGHT_SECONDS = 600
 
 
@@ -18,12 +18,13 @@ def register(app: Flask) -> None:
 
 def _allow(response: Response) -> Response:
     in_api = request.path.startswith("/api/")
-    if in_api:
-        response.vary.add("Origin")
-    if in_api and _trusted():
-        _let(response, request.headers["Origin"], (*READS, *WRITES), HEADERS)
+    if not in_api and not _live_path():
+        return response
+    response.vary.add("Origin")
+    if _trusted():
+        _let(response, request.headers["Origin"], (*READS, *WRITES) if in_api else READS, HEADERS)
         response.headers["Access-Control-Allow-Credentials"] = "true"
-    elif _method() in READS and (in_api or _live_path()):
+    elif _method() in READS:
         _let(response, "*", READS, ("If-None-Match", "Last-Event-ID"))
     return response
 

@@ -8,6 +8,7 @@ from flask import Flask, Response, json, render_template, request
 from flask_wtf.csrf import CSRFError
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException
 
@@ -33,6 +34,7 @@ STATUS: dict[type[Exception], int] = {
     StaleDataError: 404,
     TooManyTries: 429,
     Busy: 503,
+    PoolTimeout: 503,
 }
 WORDS: dict[type[Exception], str] = {
     IntegrityError: "Somebody else changed this at the same moment. Nothing was changed; please look again.",
@@ -40,6 +42,7 @@ WORDS: dict[type[Exception], str] = {
     ObjectDeletedError: GONE,
     StaleDataError: GONE,
     Busy: "Too many changes at once. Nothing was changed; please try again.",
+    PoolTimeout: "Too many requests at once. Nothing was changed; please try again.",
     ValidationError: "The request does not have the right shape. See `errors` for each field.",
 }
 
@@ -59,7 +62,7 @@ def _refused(error: Exception) -> Response:
     response = answer(STATUS[kind], detail, errors_of(error))
     if kind is Unauthenticated:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if kind is Busy:
+    if kind in (Busy, PoolTimeout):
         response.headers["Retry-After"] = "1"
     if isinstance(error, TooManyTries):
         response.headers["Retry-After"] = str(error.seconds)

@@ -101,7 +101,8 @@ class EventStream(Ear):
     def close(self) -> None:
         with suppress(OSError):
             self._socket.shutdown(2)
-        self._reader.join(DEADLINE)
+        if self._reader.ident:  # one that is stalled was never started
+            self._reader.join(DEADLINE)
         for part in (self.answer, self._connection, self._socket):
             part.close()
 

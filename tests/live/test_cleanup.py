@@ -10,7 +10,7 @@ import pytest
 import requests
 import websocket
 
-from tests.live.following import Watch, follow
+from tests.live.following import EventStream, Watch, follow
 from tests.live.listener import DEADLINE, Listener
 from tests.live.place import Place
 from tests.server import Server
@@ -118,3 +118,18 @@ def cut(connection: socket.socket) -> None:
     """As when a cable is pulled and the host notices."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     connection.close()
+
+
+@pytest.mark.soak
+def test_a_stream_that_nobody_reads_is_cut(place, until):
+    """The kernel gives up on a peer that takes nothing (TCP_USER_TIMEOUT); nothing is kept for it then."""
+    with contextlib.closing(EventStream(Watch(place), None, stalled=True)):
+        until(1)
+        for _ in range(3):
+            place.say("x" * 10_000, times=400)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(AssertionError):
+                until(0)
+                return
+        pytest.fail("It is still there.")

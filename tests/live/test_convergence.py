@@ -111,6 +111,25 @@ def test_an_old_page_that_asks_equals_a_fresh_page_on_a_node_that_saw_it_and_on_
         settle_and_compare(page, newcomer, newcomer)
 
 
+def test_a_page_that_comes_back_is_brought_to_now_without_asking(stage):
+    """What the join itself sends is all that was missed, at a node that saw it and at one that did not."""
+    here = node()
+    for at in (here, node()):
+        page = Page(Scope(stage.acme.id), "page", here)
+        take("Incident.open", stage, 0)
+        take("Service.create", stage, 0)
+        page.connect(at)
+        for change in page.inbox:
+            page.receive(change, at)
+        assert page.dom == fresh(page, node())
+
+
+def test_a_position_that_has_not_been_yet_gets_the_whole_board(stage):
+    board = node().channel(stage.acme.id).board(Scope(stage.acme.id), "page")
+    ahead = Cursor(board.epoch, board.position + 1)
+    assert board.change(ahead)["since"] is None
+
+
 @pytest.mark.parametrize("order", [[1], [1, 0], [1, 0, 1], [0, 0, 1], [0, 1, 0]])
 def test_lost_doubled_and_reordered_pushes_end_in_the_last_state(stage, order):
     """Two pushes that move different parts, arriving as `order` says; no question asked in the end."""

@@ -1,6 +1,10 @@
 """What nobody should send: an answer in words, never a traceback, and others notice nothing."""
 
+import json
+from collections.abc import Iterator
+
 import pytest
+import requests
 
 from statuspage.config import read
 from statuspage.live.sockets import PATIENCE
@@ -129,3 +133,20 @@ def test_who_sends_too_much_is_told_so_then_disconnected_and_others_are_not(plac
     bystander.expect("incident-update", id=place.say())
     assert set(bystander.ask("ping")) == {"timestamp"}
     assert set(listen().ask("ping")) == {"timestamp"}
+
+
+def test_a_chunked_body_over_the_limit_is_refused_whole(place):
+    """Its length is not announced; what is cut off must not pass for what was sent."""
+
+    def chunks(size: int) -> Iterator[bytes]:
+        yield json.dumps({"organizationId": place.id, "name": "Chunked"}).encode()
+        for _ in range(size):
+            yield b" " * 65536
+
+    def send(size: int) -> int:
+        headers = {"Authorization": f"Bearer {place.tokens['editor']}", "Content-Type": "application/json"}
+        url = f"{place.server.url}/api/services"
+        return requests.post(url, data=chunks(size), headers=headers, timeout=10).status_code
+
+    assert send(40) == 413
+    assert send(0) == 201

@@ -90,6 +90,12 @@ def test_a_page_is_pushed_in_single_lines_of_data(place, stream):
     assert ear.all("change")[0]["since"] is None
 
 
+def test_a_reset_moves_the_position_so_that_the_next_return_goes_on_from_there(place, stream):
+    ear = stream("another-life:1", "data")
+    cursor = ear.expect("reset")["cursor"]
+    assert ear.last_id == cursor
+
+
 @pytest.mark.parametrize("view", ["data", "page"])
 def test_the_last_event_id_wins_over_the_cursor_of_the_url(place, stream, view):
     """After a reconnect the browser sends it, and the URL's cursor is stale."""

@@ -4,7 +4,9 @@
 """
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 from statuspage.database import db, transaction
 from statuspage.models.errors import Refusal
@@ -104,6 +106,13 @@ def update_incident(cast: Cast, n: int) -> None:
     pick(of(Incident, cast), n).update(**pick(changes, n))
 
 
+def turn_day(cast: Cast, n: int) -> None:
+    """Midnight, as many days on as it takes."""
+    tomorrow = cast.acme.today + timedelta(days=1 + n % 3)
+    with patch.object(Organization, "local_date", lambda _: tomorrow):
+        cast.acme.turn_day()
+
+
 def create_tenant(cast: Cast, n: int) -> None:
     Tenant.create(cast.acme, slug=f"t{n}", name=f"Tenant {n}")
 
@@ -154,7 +163,7 @@ VERBS: dict[str, Callable[[Cast, int], Any]] = {
     "Tenant.visibility": lambda cast, n: toggle(cast, cast.south),
     "Organization.update": update_organization,
     "Organization.visibility": lambda cast, n: toggle(cast, cast.acme),
-    "Organization.turn_day": lambda cast, n: cast.acme.turn_day(),
+    "Organization.turn_day": turn_day,
     "Organization.prune": lambda cast, n: cast.acme.prune(cast.acme.seq - n % 4),
     "Organization.renew_epoch": lambda cast, n: cast.acme.renew_epoch(),
     "Membership.grant": grant_membership,

@@ -74,3 +74,11 @@ def test_pages_that_are_no_api_let_no_script_in(site):
     for path in ("/acme", "/", "/acme/north"):
         for origin in (TRUSTED, OTHER):
             assert "Allow-Origin" not in site(origin, "GET", path)
+
+
+def test_a_trusted_site_may_follow_a_private_page_with_its_token(site):
+    for path in ("/acme/changes", "/acme/stream"):
+        found = site(TRUSTED, "OPTIONS", path, Access_Control_Request_Method="GET")
+        assert (found["Allow-Origin"], found["Allow-Methods"]) == (TRUSTED, "GET, HEAD")
+        assert {"Authorization", "Last-Event-ID"} <= set(found["Allow-Headers"].split(", "))
+    assert "Build" in site(TRUSTED, "GET", "/acme/changes")["Expose-Headers"]

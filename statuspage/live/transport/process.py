@@ -12,6 +12,7 @@ from gevent import pywsgi
 from gevent.pool import Pool
 
 GRACE = 2  # seconds that running requests have to end by themselves
+UNREAD_MILLISECONDS = 20_000  # until a connection whose peer reads nothing is cut
 BACKLOG = 2048  # a thousand pages reconnect at once after a restart
 
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -66,6 +67,8 @@ class Listener(pywsgi.WSGIServer):
         super().init_socket()
         # Accepted sockets inherit it. Without it a second packet waits about 45 ms for the first one's ACK.
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # whoever takes nothing for so long is gone (RFC 5482)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
 
     def stop(self, timeout=None):
         """Stop accepting, run `before_stop`, close all sessions, wait `timeout` seconds, cut what is left."""

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, request
 from pydantic import BaseModel
+
+from ...models.errors import Invalid
 
 api = Blueprint("api", __name__, url_prefix="/api")
 
@@ -27,6 +29,15 @@ class Endpoint:
 
 
 ENDPOINTS: list[Endpoint] = []
+QUERYLESS: set[str] = set()
+
+
+@api.before_request
+def refuse_unknown_parameters() -> None:
+    """Invalid for a query where none is asked for: a misspelt one must not pass as none."""
+    if request.endpoint in QUERYLESS and request.args:
+        name = next(iter(request.args))
+        raise Invalid("There is no such parameter here. Leave it out.", name)
 
 
 def endpoint(
@@ -41,6 +52,8 @@ def endpoint(
     """Route `/api` + path to the view, and declare it. The view's docstring is its description."""
 
     def declare(view: View) -> View:
+        if asks is None:
+            QUERYLESS.add(f"{api.name}.{view.__name__}")
         declared = Endpoint(tuple(methods.split()), path, view, asks, takes, gives, status)
         api.add_url_rule(path, view_func=view, methods=declared.methods)
         ENDPOINTS.append(declared)

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from ...models.scope import Scope
 from ...schemas.query import ScopeQuery
@@ -17,8 +17,11 @@ def read_body(shape: type[Shape]) -> Shape:
     """The JSON object of the request. 415 for another type, 400 for no object, 422 for wrong fields."""
     if not request.is_json:
         raise UnsupportedMediaType("Send JSON, with the header `Content-Type: application/json`.")
+    body = request.get_data()
+    if request.content_length is None and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge  # a chunked body has no length: werkzeug cuts it at the limit, silently
     try:
-        return shape.model_validate_json(request.get_data(), strict=True)
+        return shape.model_validate_json(body, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         if first["loc"] == () and first["type"] in ("json_invalid", "model_type"):

@@ -1,5 +1,10 @@
 """Requests that nobody sends by accident get a problem, never a server error."""
 
+from datetime import timedelta
+
+from statuspage.clock import now
+from statuspage.database import db, transaction
+from statuspage.models.token import store_uses
 from tests.web.api.asking import lines
 
 ODD_IDS = ("%00", "%ff%fe", "%ed%a0%80", "%", "%zz", "x" * 5000, "'--", "%F0%9F%92%A5", "a%0d%0ab")
@@ -83,3 +88,23 @@ def test_what_was_deleted_between_looking_and_locking_is_not_found(api, cast, mo
     answer = api.patch(f"/services/{cast.acme_service.id}", {"name": "x"}, by="acme-owner")
     assert (answer.status_code, answer.json["detail"]) == (404, "It was deleted in the meantime.")
     assert lines(cast.acme)[-1] == ("service-update", "deleted")
+
+
+def test_a_parameter_that_nobody_asks_for_is_refused(api, cast):
+    for path in (f"/services/{cast.acme_service.id}?bogus=1", "/openapi.json?bogus=1"):
+        answer = api.get(path, by="acme-owner")
+        assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/bogus")
+    before = lines(cast.acme)
+    new = {"organizationId": "org-456", "name": "x"}
+    assert api.post("/services?bogus=1", new, by="acme-owner").status_code == 422
+    assert lines(cast.acme) == before
+
+
+def test_the_last_use_of_a_token_is_kept(api, cast):
+    row = cast.token_rows["acme-editor"]
+    assert row.last_used_at is None
+    api.get("/services?organizationId=org-456", by="acme-editor")
+    with transaction():
+        store_uses()
+    db.session.refresh(row)
+    assert now() - row.last_used_at < timedelta(minutes=1)
