@@ -26,7 +26,7 @@ def fill(secret: str, password: str) -> None:
         _keep_token(secret)
         _keep_password(password)
         return
-    with transaction():
+    with transaction(by="user-123"):
         user = User.create(id="user-123", name="Robin Demo", email=EMAIL, password=password)
         acme = Organization.create(id="org-456", slug="acme", name="Acme")
         globex = Organization.create(id="org-654", slug="globex", name="Globex")
