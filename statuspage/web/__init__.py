@@ -2,7 +2,21 @@
 
 from flask import Flask
 
-from . import admin, api, changes, cookie, cors, errors, headers, public, setup, sign_in, templating, throttle
+from . import (
+    admin,
+    api,
+    changes,
+    console,
+    cookie,
+    cors,
+    errors,
+    headers,
+    public,
+    setup,
+    sign_in,
+    templating,
+    throttle,
+)
 
 
 def register(app: Flask) -> None:
@@ -16,5 +30,6 @@ def register(app: Flask) -> None:
     app.register_blueprint(sign_in.blueprint)
     admin.register(app)
     app.register_blueprint(changes.blueprint)
+    app.register_blueprint(console.blueprint)
     app.register_blueprint(public.blueprint)
     api.register(app)

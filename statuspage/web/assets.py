@@ -16,6 +16,14 @@ from ..models.errors import NotFound
 STATIC = ROOT / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png"}
 MODULES = ("page", "live", "rungs", "changes", "admin")
+CONSOLE = tuple(
+    f"console/{name}"
+    for name in (
+        "main", "form", "connection", "socket", "http", "position", "log", "row", "json",
+        "code", "literal", "javascript", "python", "curl",
+    )
+)  # fmt: skip
+APART = ("console",)  # style sheets that only their own page loads
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -41,25 +49,37 @@ class Assets:
 
     def __init__(self) -> None:
         self.stylesheet = _asset("style", ".css", _joined_css())
-        self.modules = {name: _asset(name, ".js", (STATIC / f"{name}.js").read_bytes()) for name in MODULES}
+        self.modules = {
+            name: _asset(name, ".js", (STATIC / f"{name}.js").read_bytes()) for name in (*MODULES, *CONSOLE)
+        }
+        self.apart = {name: _asset(name, ".css", (STATIC / f"css/{name}.css").read_bytes()) for name in APART}
         vendor = json.loads((STATIC / "vendor/manifest.json").read_text())
         for name, entry in vendor.items():
             content = (STATIC / "vendor" / entry["file"]).read_bytes()
             self.modules[name] = Asset(entry["file"], content, TYPES[".js"])
-        self.by_file = {asset.file: asset for asset in (self.stylesheet, *self.modules.values())}
+        files = (self.stylesheet, *self.apart.values(), *self.modules.values())
+        self.by_file = {asset.file: asset for asset in files}
         self.packed = {file: gzip.compress(asset.content, 9) for file, asset in self.by_file.items()}
 
     @property
     def import_map(self) -> str:
         """The one inline script: where modules are, what their bytes must be (WHATWG HTML, import maps)."""
-        imports = {name: asset.url for name, asset in sorted(self.modules.items())}
-        integrity = {asset.url: asset.integrity for asset in self.modules.values()}
+        return self._import_map({name: asset for name, asset in self.modules.items() if name not in CONSOLE})
+
+    @property
+    def console_import_map(self) -> str:
+        """The same for the console: its many modules are no burden of the pages that visitors see."""
+        return self._import_map({name: asset for name, asset in self.modules.items() if name not in MODULES})
+
+    def _import_map(self, modules: dict[str, Asset]) -> str:
+        imports = {name: asset.url for name, asset in sorted(modules.items())}
+        integrity = {asset.url: asset.integrity for asset in modules.values()}
         return json.dumps({"imports": imports, "integrity": integrity}, sort_keys=True, separators=(",", ":"))
 
     @property
     def import_map_hash(self) -> str:
-        """Its source expression for the Content-Security-Policy."""
-        return "'sha256-" + base64.b64encode(hashlib.sha256(self.import_map.encode()).digest()).decode() + "'"
+        """Their source expressions for the Content-Security-Policy."""
+        return " ".join(f"'{_sha256(script)}'" for script in (self.import_map, self.console_import_map))
 
     @property
     def digest(self) -> str:
@@ -95,14 +115,19 @@ def _asset(name: str, suffix: str, content: bytes) -> Asset:
 
 
 def _joined_css() -> bytes:
-    """One request for all style sheets; `@layer` in each puts them in order."""
-    return b"\n".join(path.read_bytes() for path in sorted((STATIC / "css").glob("*.css")))
+    """One request for all style sheets but those APART; `@layer` in each puts them in order."""
+    paths = sorted((STATIC / "css").glob("*.css"))
+    return b"\n".join(path.read_bytes() for path in paths if path.stem not in APART)
 
 
 def _code_digest() -> str:
     """What else decides how a page looks: code and templates."""
     paths = sorted([*ROOT.glob("statuspage/**/*.py"), *ROOT.glob("templates/**/*.html")])
     return _hash(b"".join(_hash(path.read_bytes()).encode() for path in paths))[:8]
+
+
+def _sha256(script: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _hash(content: bytes) -> str:

@@ -109,6 +109,7 @@ NAMELESS = {
     ("/", "GET"),
     ("/static/<path:file>", "GET"),
     ("/api/openapi.json", "GET"),
+    ("/console", "GET"),
     ("/sign-in", "GET"),
     ("/sign-in", "POST"),
     ("/sign-out", "POST"),
