@@ -71,8 +71,8 @@ const onTop = () => $("order").value === "top";
 function insert(fresh) {
   const fragment = document.createDocumentFragment();
   for (const entry of fresh) entry.row = made(entry);
-  const made_ = fresh.map((entry) => entry.row);
-  fragment.append(...(onTop() ? made_.reverse() : made_));
+  const inOrder = fresh.map((entry) => entry.row);
+  fragment.append(...(onTop() ? inOrder.reverse() : inOrder));
   if (onTop()) rows.prepend(fragment);
   else rows.append(fragment);
   entries.push(...fresh);
@@ -89,10 +89,10 @@ const NEAR = 24; // pixels from the newest that count as there
 const toNewest = () => (list.scrollTop = onTop() ? 0 : list.scrollHeight);
 
 function place() {
-  const left = list.scrollHeight - list.clientHeight - list.scrollTop;
+  const away = onTop() ? list.scrollTop : list.scrollHeight - list.clientHeight - list.scrollTop;
+  if (away < NEAR) return { isNear: true };
   const anchor = [...rows.children].find((item) => item.offsetTop + item.offsetHeight > list.scrollTop);
-  const isNear = (onTop() ? list.scrollTop : left) < NEAR;
-  return { isNear, anchor, offset: anchor?.offsetTop };
+  return { isNear: false, anchor, offset: anchor?.offsetTop };
 }
 
 /** Either with the newest in sight, or exactly where it was. */

@@ -11,7 +11,7 @@ blueprint = Blueprint("console", __name__)
 
 @blueprint.get("/console")
 def console() -> Response:
-    """A form for everything in docs/protocol.md, and the events that come. `?organization=&tenant=` fill it in."""
+    """A form for all of docs/protocol.md, and what comes. `?organization=&tenant=` fill it in."""
     response = Response(
         render_template(
             "console/console.html",

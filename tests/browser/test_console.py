@@ -1,4 +1,4 @@
-"""The console: everything of the live protocol by hand, shown as it is, and code that runs as it is copied."""
+"""The console: the live protocol by hand, shown as it is, and code that runs as it is copied."""
 
 import os
 import re
@@ -210,14 +210,15 @@ def test_a_burst_leaves_a_bounded_list_with_the_newest_in_it(console):
           const frame = () => new Promise(requestAnimationFrame);
           const began = performance.now();
           for (let id = 1; id <= 5000; id++) {
-            add({ way: "in", kind: "x", name: "x", id: `e:${id}`, payload: { data: { name: `n${id}` } }, bytes: 9 });
+            const payload = { data: { name: `n${id}` } };
+            add({ way: "in", kind: "x", name: "x", id: `e:${id}`, payload, bytes: 9 });
             if (id % 500 === 0) await frame();
           }
           await frame();
           return performance.now() - began;
         }"""
     )
-    assert milliseconds < 5000
+    assert milliseconds < 10_000, "a fraction of this on an idle machine"
     expect(console.page.locator("#rows > li")).to_have_count(500)
     expect(console.page.locator("#rows > li").first).to_contain_text("#5000")
     expect(console.page.locator("#count")).to_have_text("last 500 of 5000")
