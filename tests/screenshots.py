@@ -1,4 +1,4 @@
-"""Photograph the public pages in every state worth looking at, and let axe check each: bin/screenshots FOLDER
+"""Photograph the pages in every state worth looking at, and let axe check each: bin/screenshots FOLDER
 
 Pictures are named PAGE-WIDTH-THEME.png;
 outage-1280-light.png is the one in the README, as docs/page.png. It ends with 1
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import flask_migrate  # noqa: E402
-from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from statuspage import config, create_app  # noqa: E402
 from statuspage.clock import now  # noqa: E402
@@ -43,6 +43,7 @@ PAGES = {
     "tenant": "/names/north",
     "empty": "/empty",
     "missing": "/calm/nowhere/at/all",
+    "console": "/console?organization=outage",
 }
 AXE = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
 
@@ -282,6 +283,8 @@ def photograph(browser: Browser, url: str, picture: Path) -> int:
     _, width, theme = picture.stem.rsplit("-", 2)
     page = browser.new_page(viewport={"width": int(width), "height": 800}, color_scheme=theme)
     page.goto(url)
+    if "/console" in url:
+        use_console(page)
     page.screenshot(path=picture, full_page=True)
     page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
     violations = page.evaluate(AXE)
@@ -290,6 +293,19 @@ def photograph(browser: Browser, url: str, picture: Path) -> int:
         places = ", ".join(str(node["target"][0]) for node in violation["nodes"])
         print(f"{picture.name}: {violation['help']}: {places}")
     return len(violations)
+
+
+def use_console(page: Page) -> None:
+    """Joined from the first event on, so that there is much to see; the newest is unfolded."""
+    position = page.locator("#position")
+    page.get_by_role("button", name="Connect", exact=True).click()
+    for name in ("Join", "Ping", "Leave"):
+        page.get_by_role("button", name=name, exact=True).click()
+    page.locator("#rows [data-name='left-organization']").wait_for()
+    page.get_by_label("cursor", exact=True).fill(f"{position.inner_text().split(':')[0]}:0")
+    page.get_by_role("button", name="Join", exact=True).click()
+    page.locator("#rows [data-name='incident-update'] summary").first.click()
+    page.locator("#rows pre").first.wait_for()
 
 
 def overflow(browser: Browser, url: str) -> int:
