@@ -304,6 +304,7 @@ def use_console(page: Page) -> None:
     page.locator("#rows [data-name='left-organization']").wait_for()
     page.get_by_label("cursor", exact=True).fill(f"{position.inner_text().split(':')[0]}:0")
     page.get_by_role("button", name="Join", exact=True).click()
+    page.locator("#rows [data-name='joined-organization']").nth(1).wait_for()
     page.locator("#rows [data-name='incident-update'] summary").first.click()
     page.locator("#rows pre").first.wait_for()
 

@@ -12,7 +12,7 @@ const size = (bytes) => (bytes < 1024 ? `${bytes} B` : `${(bytes / 1024).toFixed
 
 /** The row of an entry {way, name, type, id, at, payload, bytes, words, answer, again}. */
 export function row(entry) {
-  const item = element("li", "row");
+  const item = element("li", "happening");
   item.dataset.name = entry.name;
   item.dataset.kind = entry.kind;
   if (entry.payload === undefined) item.append(line("p", entry));
