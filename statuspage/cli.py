@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from .clock import now
 from .database import Busy, Gone, db, transaction
+from .models.embedding import allow_embedding
 from .models.errors import Refusal
 from .models.membership import Membership
 from .models.name import Name
@@ -99,13 +100,22 @@ def create_organization(slug: str, name: str, timezone: str, visibility: str) ->
 @click.option("--name", type=NAME)
 @click.option("--timezone")
 @click.option("--visibility", type=VISIBILITY)
-def update_organization(organization: str, visibility: str | None, **changes: str | None) -> None:
+@click.option(
+    "--embed-origin",
+    multiple=True,
+    help='A site that may embed it, as https://example.org; * is any, "" none. May be repeated.',
+)
+def update_organization(
+    organization: str, visibility: str | None, embed_origin: tuple[str, ...], **changes: str | None
+) -> None:
     """Change an organization. Private ends every visitor's connection within a second."""
     if changes["timezone"]:
         check_timezone(changes["timezone"])
     found = find_organization(organization)
     with transaction(found):
         found.update(**changes, visibility=Visibility(visibility) if visibility else None)
+        if embed_origin:
+            allow_embedding(found, filter(None, embed_origin))
 
 
 @organization_noun.command("delete")

@@ -8,6 +8,7 @@ from sqlalchemy import make_url
 
 from .clock import now
 from .database import db, transaction
+from .models.embedding import ANY, allow_embedding
 from .models.incident import Incident
 from .models.membership import Membership
 from .models.organization import Organization, Tenant
@@ -33,6 +34,7 @@ def fill(secret: str, password: str) -> None:
         tenant = Tenant.create(acme, id="tenant-789", slug="north", name="Acme North")
         Membership.grant(user, Role.ADMIN, acme)
         ApiToken.create(user, Role.ADMIN, acme, name="Demo", secret=secret)
+        allow_embedding(acme, [ANY])  # the page is public, and the demo on this machine only
         _acme(acme, tenant, user)
         Service.create(globex, None, name="Website", description="What customers see")
 

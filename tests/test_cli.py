@@ -141,6 +141,15 @@ def test_an_organization_is_changed_by_slug_or_id(flask, cast):
     assert "no organization" in refusal(flask("organization update acme --name Old"))
 
 
+def test_the_sites_that_may_embed_are_replaced_by_those_given(flask):
+    line = "organization update acme"
+    done(flask(f"{line} --embed-origin https://a.example --embed-origin https://b.example/"))
+    done(flask(f"{line} --timezone Asia/Tokyo"))
+    assert read(Organization, "org-456").embed_origins == ["https://a.example", "https://b.example"]
+    done(flask(f"{line} --embed-origin", ""))
+    assert read(Organization, "org-456").embed_origins == []
+
+
 def test_an_organization_is_deleted_with_everything_in_it(flask, cast):
     service = cast.north_service.id
     done(flask("organization delete acme"))
@@ -295,6 +304,7 @@ REFUSED = [
     ("organization update acme --slug globex", "is taken"),
     ("organization update acme --slug static", "is a word the application uses itself"),
     ("organization update acme --timezone Berlin", "is no time zone"),
+    ("organization update acme --embed-origin example.org", "does not begin with https://"),
     ("organization update nowhere --name X", "There is no organization “nowhere”."),
     ("organization delete nowhere", "There is no organization “nowhere”."),
     (f"{TENANT} stream", "is a word the application uses itself"),

@@ -9,6 +9,7 @@ from jinja2 import Environment
 from .board import Part
 
 ROWS = "\x00"  # where a list's partial puts its rows; no text from outside contains a NUL
+NO_DATA = "no_data"  # the shape of a page that watches nothing yet
 
 
 def part(id: str, partial: str, **values: Any) -> Part:

@@ -101,6 +101,11 @@ class State:
     def has(self, scope: Scope) -> bool:
         return scope.tenant_id is None or scope.tenant_id in self.tenants
 
+    def is_public(self, scope: Scope) -> bool:
+        """Whether everybody may see it. A tenant is never more visible than its organization."""
+        tenant = self.tenants.get(scope.tenant_id or "")
+        return tenant.public if tenant else self.public
+
     def path(self, scope: Scope) -> str:
         """The root-relative path of the scope's page: `/acme` or `/acme/north`."""
         tenant = self.tenants.get(scope.tenant_id or "")

@@ -7,13 +7,12 @@ from typing import Any
 
 from ..models.scope import Scope
 from ..models.status import Impact, ServiceStatus, worst
-from . import admin_views
+from . import admin_views, embed_views
 from .board import Drawing, Part
-from .parts import list_part, part
+from .parts import NO_DATA, list_part, part
 from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 
 DATA = "data"
-NO_DATA = "no_data"  # the shape of a page that watches nothing yet
 ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {"overview": admin_views.overview}
 ADMIN_VERBS: dict[str, str] = {}  # where reading takes more than `admin.read`
 FEW = 12  # services: on a page of so many every group is open
@@ -30,6 +29,8 @@ def draw(view: str, state: State, scope: Scope) -> Drawing | None:
         return _incident(state, scope, id)
     if kind == "admin" and scope.whole and id in ADMIN:
         return ADMIN[id](state, scope)
+    if view in embed_views.VIEWS and not scope.whole:
+        return embed_views.draw(view, state, scope)
     return None
 
 

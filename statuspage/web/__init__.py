@@ -5,10 +5,12 @@ from flask import Flask
 from . import (
     admin,
     api,
+    badge,
     changes,
     console,
     cookie,
     cors,
+    embed,
     errors,
     headers,
     public,
@@ -32,4 +34,6 @@ def register(app: Flask) -> None:
     app.register_blueprint(changes.blueprint)
     app.register_blueprint(console.blueprint)
     app.register_blueprint(public.blueprint)
+    app.register_blueprint(embed.blueprint)
+    app.register_blueprint(badge.blueprint)
     api.register(app)

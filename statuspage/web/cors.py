@@ -17,6 +17,9 @@ def register(app: Flask) -> None:
 
 
 def _allow(response: Response) -> Response:
+    if _made_for_others() and _method() in READS:
+        _let(response, "*", READS, ("If-None-Match",))
+        return response
     in_api = request.path.startswith("/api/")
     if not in_api and not _live_path():
         return response
@@ -36,6 +39,11 @@ def _trusted() -> bool:
 def _live_path() -> bool:
     """A public page's `/changes` and `/stream`."""
     return request.path.rsplit("/", 1)[-1] in ("changes", "stream")
+
+
+def _made_for_others() -> bool:
+    """`/embed.js` and a page's `/badge.svg`."""
+    return request.path.rsplit("/", 1)[-1] in ("embed.js", "badge.svg")
 
 
 def _method() -> str:

@@ -2,6 +2,8 @@
 
 from flask import Flask, Response
 
+NOBODY = "frame-ancestors 'none'"
+
 
 def register(app: Flask) -> None:
     policy = content_security_policy(app.extensions["assets"].import_map_hash)
@@ -11,21 +13,22 @@ def register(app: Flask) -> None:
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-        response.headers.setdefault("X-Frame-Options", "DENY")
+        if NOBODY in response.headers["Content-Security-Policy"]:  # the older header knows no list of sites
+            response.headers.setdefault("X-Frame-Options", "DENY")
         return response
 
 
-def content_security_policy(inline_hash: str) -> str:
+def content_security_policy(inline_hash: str = "", frame_ancestors: str = "'none'") -> str:
     """Only our own files; the one inline script (the import map) by its hash (W3C CSP Level 3)."""
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src 'self' {inline_hash}",
+            f"script-src 'self' {inline_hash}".rstrip(),
             "style-src 'self'",
             "connect-src 'self'",
             "img-src 'self' data:",
             "base-uri 'none'",
             "form-action 'self'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {frame_ancestors}",
         )
     )

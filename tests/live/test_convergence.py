@@ -52,6 +52,10 @@ def stage(cast):
         (Scope(cast.acme.id), f"incident/{own.id}"),
         (Scope(cast.acme.id, cast.north.id), f"incident/{own.id}"),
         (Scope(cast.acme.id, cast.north.id), f"incident/{north.id}"),
+        (Scope(cast.acme.id), "embed"),
+        (Scope(cast.acme.id, cast.north.id), "embed"),
+        (Scope(cast.acme.id), "embed-full"),
+        (Scope(cast.acme.id, cast.north.id), "embed-full"),
     ]
     return cast
 
@@ -201,6 +205,8 @@ def test_random_verbs_with_loss_doubles_reordering_and_other_nodes_converge(migr
             (Scope(cast.acme.id, cast.north.id), "page"),
             (Scope(cast.acme.id, whole=True), "page"),
             (Scope(cast.acme.id), f"incident/{incident.id}"),
+            (Scope(cast.acme.id, cast.north.id), "embed"),
+            (Scope(cast.acme.id), "embed-full"),
         ]
         pages = [Page(scope, view, nodes["A"], everywhere(cast)) for scope, view in views]
         for page in pages:

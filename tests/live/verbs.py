@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from statuspage.database import db, transaction
+from statuspage.models.embedding import allow_embedding
 from statuspage.models.errors import Refusal
 from statuspage.models.incident import Incident
 from statuspage.models.membership import Membership
@@ -163,6 +164,7 @@ VERBS: dict[str, Callable[[Cast, int], Any]] = {
     "Tenant.visibility": lambda cast, n: toggle(cast, cast.south),
     "Organization.update": update_organization,
     "Organization.visibility": lambda cast, n: toggle(cast, cast.acme),
+    "Organization.allow_embedding": lambda cast, n: allow_embedding(cast.acme, [f"https://{n}.example"]),
     "Organization.turn_day": turn_day,
     "Organization.prune": lambda cast, n: cast.acme.prune(cast.acme.seq - n % 4),
     "Organization.renew_epoch": lambda cast, n: cast.acme.renew_epoch(),

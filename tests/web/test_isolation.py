@@ -69,6 +69,10 @@ ROWS = {
     ("/<org>/<tenant>/changes", "GET"): lambda its: (f"{its.path}/changes?view=data&cursor=x:1", None),
     ("/<org>/stream", "GET"): lambda its: (f"{its.path}/stream", None),
     ("/<org>/<tenant>/stream", "GET"): lambda its: (f"{its.path}/stream?view=data", None),
+    ("/embed/<org>", "GET"): lambda its: (f"/embed{its.path}", None),
+    ("/embed/<org>/<tenant>", "GET"): lambda its: (f"/embed{its.path}?view=full&theme=dark", None),
+    ("/<org>/badge.svg", "GET"): lambda its: (f"{its.path}/badge.svg", None),
+    ("/<org>/<tenant>/badge.svg", "GET"): lambda its: (f"{its.path}/badge.svg?label=x", None),
     ("/api/services", "GET"): lambda its: (f"/api/services?{its.query}", None),
     ("/api/services", "POST"): lambda its: ("/api/services", {**its.body, "name": "x"}),
     ("/api/services/<id>", "GET"): lambda its: (f"/api/services/{its.service}", None),
@@ -119,6 +123,7 @@ NAMELESS = {
     ("/account/password", "POST"),
     ("/account/sessions", "POST"),
     ("/admin", "GET"),
+    ("/embed.js", "GET"),
 }
 
 STRANGERS = {
@@ -238,6 +243,9 @@ def test_no_list_or_page_that_is_open_to_somebody_shows_what_is_not(places, clie
         "/acme/north",
         "/acme/changes",
         "/acme/north/changes",
+        "/embed/acme?view=full",
+        "/embed/acme/north?view=full",
+        "/acme/north/badge.svg",
         "/api/services?organizationId=org-456",
         "/api/services?organizationId=org-456&scope=all",
         "/api/incidents?organizationId=org-456&tenantId=tenant-789",
