@@ -100,7 +100,7 @@ def test_the_line_is_a_shape_a_sentence_and_a_link(trouble, client):
     (status,) = page.get_element_by_id("board")
     assert words(status) == "Major outage: 11 services affected Acme status (opens in a new tab)"
     assert status.find("svg/use").get("href") == "#shape-major_outage"
-    link = status.find("a")
+    link = status.find(".//a")
     assert (link.get("href"), link.get("target"), link.get("rel")) == ("/acme", "_blank", "noopener")
 
 
