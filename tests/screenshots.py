@@ -13,8 +13,11 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urljoin
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -25,10 +28,12 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 from statuspage import config, create_app  # noqa: E402
 from statuspage.clock import now  # noqa: E402
 from statuspage.database import transaction  # noqa: E402
+from statuspage.models.embedding import ANY, allow_embedding  # noqa: E402
 from statuspage.models.incident import Incident  # noqa: E402
 from statuspage.models.organization import Organization, Tenant  # noqa: E402
 from statuspage.models.service import Service, ServiceGroup  # noqa: E402
 from statuspage.models.status import Impact, IncidentStatus, ServiceStatus  # noqa: E402
+from tests.foreign import ForeignSite  # noqa: E402
 
 WIDTHS = (360, 768, 1280)
 THEMES = ("light", "dark")
@@ -45,7 +50,13 @@ PAGES = {
     "missing": "/calm/nowhere/at/all",
     "console": "/console?organization=outage",
 }
-AXE = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+AXE = """async () => {
+  // What a see-through frame is read on belongs to another document: axe would take it for white.
+  const seeThrough = document.documentElement.dataset.theme === "transparent";
+  const rules = { "color-contrast": { enabled: !seeThrough } };
+  return (await axe.run(document, { resultTypes: ["violations"], iframes: false, rules })).violations;
+}"""
+FITTED = "[...document.querySelectorAll('iframe')].every(({style}) => style.height !== '48px')"
 
 
 def main() -> int:
@@ -63,7 +74,8 @@ def main() -> int:
         try:
             base = f"http://127.0.0.1:{environ['PORT']}"
             wait_for(f"{base}/calm")
-            return photograph_all(base, pages, folder)
+            with shop(base) as foreign:
+                return photograph_all(base, pages | foreign, folder)
         finally:
             server.terminate()
             server.wait()
@@ -105,7 +117,10 @@ def fill(environ: dict[str, str]) -> dict[str, str]:
 
 
 def organization(slug: str, name: str) -> Organization:
-    return Organization.create(id=slug, slug=slug, name=name)
+    """Anybody may show it elsewhere."""
+    made = Organization.create(id=slug, slug=slug, name=name)
+    allow_embedding(made, [ANY])
+    return made
 
 
 def services(
@@ -253,6 +268,55 @@ def empty() -> None:
     organization("empty", "Brand new")
 
 
+# --- how others show it ----------------------------------------------------------------------------
+
+EMBEDS = {
+    "embed-line": (
+        {"organization": "calm"},
+        {"organization": "outage"},
+        {"organization": "repairs", "theme": "light"},
+        {"organization": "empty", "theme": "dark"},
+        {"organization": "outage", "theme": "transparent"},
+        {"organization": "names", "tenant": "north"},
+    ),
+    "embed-full": (
+        {"organization": "outage", "view": "full"},
+        {"organization": "many", "view": "full", "theme": "transparent"},
+        {"organization": "names", "view": "full"},
+    ),
+}
+
+
+@contextmanager
+def shop(base: str) -> Iterator[dict[str, str]]:
+    """A foreign site whose pages show ours; their addresses."""
+    with ForeignSite() as site:
+        for name, embeds in EMBEDS.items():
+            tags = "".join(
+                f'<h2>{" ".join(embed.values())}</h2><script async src="{base}/embed.js"'
+                + "".join(f' data-{key}="{value}"' for key, value in embed.items())
+                + "></script>"
+                for embed in embeds
+            )
+            site.pages[f"/{name}"] = SHOP.replace("EMBEDS", tags).replace("SERVER", base)
+        yield {name: f"{site.url}/{name}" for name in EMBEDS}
+
+
+SHOP = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<title>A shop</title>
+<style>
+  body { max-width: 42rem; margin: 2rem auto; padding: 0 1rem; font: 1.0625rem/1.6 Georgia, serif; }
+  body { background: light-dark(#fdf6e3, #24211c); color: light-dark(#4b4437, #d8d0c0); }
+  h2 { font-size: 1rem; font-weight: 400; font-style: italic; margin: 1.5rem 0 0.5rem; }
+</style>
+<main><h1>A shop on another site</h1>
+<p><img src="SERVER/outage/badge.svg" alt="Outage"> <img src="SERVER/calm/badge.svg?label=uptime" alt="Calm">
+<img src="SERVER/names/north/badge.svg" alt="North"> <img src="SERVER/empty/badge.svg" alt="Empty">
+<img src="SERVER/repairs/badge.svg" alt="Repairs"></p>
+EMBEDS</main></html>"""
+
+
 def spread(incident: Incident, step: timedelta) -> None:
     """As if the updates had been written one step after the other."""
     for number, update in enumerate(reversed(incident.updates)):
@@ -271,8 +335,8 @@ def photograph_all(base: str, pages: dict[str, str], folder: Path) -> int:
         for name, path in pages.items():
             for theme in THEMES:
                 for width in WIDTHS:
-                    found += photograph(browser, base + path, folder / f"{name}-{width}-{theme}.png")
-            found += overflow(browser, base + path)
+                    found += photograph(browser, urljoin(base, path), folder / f"{name}-{width}-{theme}.png")
+            found += overflow(browser, urljoin(base, path))
         browser.close()
     print(f"{found} problems" if found else "No problems.")
     return 1 if found else 0
@@ -285,9 +349,12 @@ def photograph(browser: Browser, url: str, picture: Path) -> int:
     page.goto(url)
     if "/console" in url:
         use_console(page)
+    show_frames(page)
     page.screenshot(path=picture, full_page=True)
-    page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
-    violations = page.evaluate(AXE)
+    violations = []
+    for frame in page.frames:
+        frame.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
+        violations += frame.evaluate(AXE)
     page.close()
     for violation in violations:
         places = ", ".join(str(node["target"][0]) for node in violation["nodes"])
@@ -309,15 +376,25 @@ def use_console(page: Page) -> None:
     page.locator("#rows pre").first.wait_for()
 
 
+def show_frames(page: Page) -> None:
+    """What is out of sight is not painted in a frame of another site: make the window as tall as the page."""
+    if len(page.frames) > 1:
+        page.wait_for_function(FITTED)
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": page.viewport_size["width"], "height": height})
+        page.wait_for_function(FITTED)
+
+
 def overflow(browser: Browser, url: str) -> int:
     """Whether a narrow window (or one at 400 %) scrolls sideways."""
     page = browser.new_page(viewport={"width": NARROW, "height": 640})
     page.goto(url)
-    width = page.evaluate("document.documentElement.scrollWidth")
+    show_frames(page)
+    excess = max(frame.evaluate("document.documentElement.scrollWidth - innerWidth") for frame in page.frames)
     page.close()
-    if width > NARROW:
-        print(f"{url} is {width} px wide in a window of {NARROW} px")
-    return int(width > NARROW)
+    if excess > 0:
+        print(f"{url} is {excess} px too wide for a window of {NARROW} px")
+    return int(excess > 0)
 
 
 if __name__ == "__main__":

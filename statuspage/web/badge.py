@@ -110,4 +110,6 @@ def _width(character: str) -> float:
         return WIDTHS[character]
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0.0
+    if unicodedata.bidirectional(character) in ("R", "AL"):
+        return 5.4
     return 11.5 if unicodedata.east_asian_width(character) in "WF" else 7.4

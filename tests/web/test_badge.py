@@ -73,7 +73,8 @@ def test_the_words_fit_between_the_edges(cast, client):
     for label in ("il", "WWWWW", "Status of everything", "状態"):
         svg = badge(client, label=label)
         first, second = svg.iter(f"{SVG}text")
-        assert int(second.get("x")) - int(first.get("x")) == Half(label).width
+        assert float(first.get("x")) == Half(label).width / 2
+        assert float(second.get("x")) == Half(label).width + Half("Operational").width / 2
         assert int(svg.get("width")) == Half(label).width + Half("Operational").width
     assert Half("WWWWW").length > 2 * Half("iiiii").length
     assert Half("状態").length == 23
