@@ -227,12 +227,19 @@ let lost = false;
 
 /** Hidden, or scrolled out of sight, it holds no connection; shown again it asks at once. */
 function wakeOrRest() {
-  if (document.hidden || !inSight || lost) return rest();
+  if (document.hidden || !inSight) return rest();
+  if (lost) return lookAgain();
   if (awake) return;
   awake = true;
   if (rested) ask();
   writeTimes();
   climb();
+}
+
+/** Whoever comes back to a lost status may find it again. */
+async function lookAgain() {
+  const response = await fetch(location, { cache: "no-store" }).catch(() => null);
+  if (response?.ok) location.reload();
 }
 
 function rest() {

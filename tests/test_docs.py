@@ -287,14 +287,20 @@ def test_examples_run_as_they_stand(fresh, name):
     run_examples(ROOT / name, fresh)
 
 
-@pytest.mark.parametrize("name", ["docs/operating.md", "docs/protocol.md"])
+@pytest.mark.parametrize("name", ["docs/embed.md", "docs/operating.md", "docs/protocol.md"])
 def test_examples_run_on_a_demo_in_use(shared, name):
     run_examples(ROOT / name, shared)
 
 
 def test_no_example_is_left_out():
     runnable = {name_of(path) for path in DOCUMENTS if any(examples(path))}
-    assert runnable == {"README.md", "docs/api.md", "docs/operating.md", "docs/protocol.md"}
+    assert runnable == {
+        "README.md",
+        "docs/api.md",
+        "docs/embed.md",
+        "docs/operating.md",
+        "docs/protocol.md",
+    }
 
 
 def test_the_demo_prints_what_works(shared):

@@ -89,6 +89,22 @@ def test_one_tag_puts_it_there_and_a_change_arrives_within_a_second(
     assert gate.connections("/stream") + gate.connections("/changes") == 1
 
 
+@pytest.mark.cuts_the_network
+def test_what_was_missed_in_a_break_comes_after_it_and_a_broken_document_mends_itself(
+    shop, visit, gate, set_status
+):
+    frame = put(shop, visit, tag(gate.url, organization="acme", view="full"))
+    visit.until(lambda: gate.connections("/stream"))
+    gate.refuse("/stream", "/changes")
+    gate.cut()
+    set_status("major_outage")
+    gate.let_through()
+    expect_status(frame, "major_outage", seconds=15)
+    frame.locator("#status").evaluate("status => status.remove()")
+    set_status("partial_outage")
+    expect_status(frame, "partial_outage")
+
+
 def test_the_frame_is_as_tall_as_what_it_shows(shop, visit, gate, set_status):
     frame = put(shop, visit, tag(gate.url, organization="acme", view="full"))
     expect_status(frame, "degraded")
@@ -151,6 +167,10 @@ def test_what_becomes_private_is_not_shown_any_longer(shop, visit, gate, own):
     visit.until(lambda: gate.connections("/stream"))
     own(lambda organization: organization.update(visibility=Visibility.PRIVATE))
     expect(frame.locator("#board")).to_have_text("This status is not available any more.", timeout=10_000)
+    own(lambda organization: organization.update(visibility=Visibility.PUBLIC))
+    visit.page.frames[1].evaluate(HIDE, True)
+    visit.page.frames[1].evaluate(HIDE, False)
+    expect_status(frame, "no_data")
 
 
 def test_out_of_sight_and_hidden_it_holds_no_connection_and_comes_back_current(shop, visit, gate, set_status):
