@@ -23,7 +23,7 @@ CONSOLE = tuple(
         "code", "literal", "javascript", "python", "curl",
     )
 )  # fmt: skip
-APART = ("console",)  # style sheets that only their own page loads
+APART = ("console", "embed")  # style sheets that only their own page loads
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -53,20 +53,13 @@ class Assets:
             name: _asset(name, ".js", (STATIC / f"{name}.js").read_bytes()) for name in (*MODULES, *CONSOLE)
         }
         self.apart = {name: _asset(name, ".css", (STATIC / f"css/{name}.css").read_bytes()) for name in APART}
-        self.embed_stylesheet = _asset("embed", ".css", (STATIC / "embed.css").read_bytes())
         self.embed_client = _asset("embed-client", ".js", (STATIC / "embed-client.js").read_bytes())
         self.loader = _asset("embed", ".js", (STATIC / "embed.js").read_bytes())
         vendor = json.loads((STATIC / "vendor/manifest.json").read_text())
         for name, entry in vendor.items():
             content = (STATIC / "vendor" / entry["file"]).read_bytes()
             self.modules[name] = Asset(entry["file"], content, TYPES[".js"])
-        files = (
-            self.stylesheet,
-            self.embed_stylesheet,
-            self.embed_client,
-            *self.apart.values(),
-            *self.modules.values(),
-        )
+        files = (self.stylesheet, self.embed_client, *self.apart.values(), *self.modules.values())
         self.by_file = {asset.file: asset for asset in files}
         self.packed = {file: gzip.compress(asset.content, 9) for file, asset in self.by_file.items()}
         self.packed_loader = gzip.compress(self.loader.content, 9)
