@@ -1,49 +1,16 @@
 /**
- * What the browser adds to a page that is complete without it: the visitor's own clock, folds that are
- * remembered, and, with every live change, the mark, the highlight, the title, the icon and the spoken sentence.
+ * What the browser adds to a live page that is complete without it: folds that are remembered, a menu that
+ * closes, and, with every change, the mark, the highlight, the title, the icon and the spoken sentence.
  */
 import htmx from "htmx";
+import { clock, write, writeTimes } from "times";
 import "live";
 
 htmx.config.history = false; // the pages are documents: back and forward are the browser's
 
 const $ = (id) => document.getElementById(id);
 const calm = "operational";
-
-// --- times: always written anew from `datetime`, so a morph may put the server's words back -------------
-
-const page = document.documentElement.lang;
-const language = navigator.languages.find((own) => own.split("-")[0] === page) ?? page;
-const instant = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
-const local = new Intl.DateTimeFormat(language, instant);
-const universal = new Intl.DateTimeFormat(language, { ...instant, timeZone: "UTC", timeZoneName: "short" });
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" }); // a day has no zone
-const distance = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
-const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
-
-/** `3 minutes ago`; nothing below a minute is worth counting. */
-function relative(moment) {
-  const seconds = (moment - Date.now()) / 1000;
-  const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", Infinity];
-  return size === Infinity ? "just now" : distance.format(Math.trunc(seconds / size), unit);
-}
-
-function writeTime(time) {
-  const moment = new Date(time.dateTime);
-  if (!time.dateTime.includes("T")) return write(time, day.format(moment));
-  const [here, there] = [local.format(moment), universal.format(moment)];
-  const shown = "relative" in time.dataset;
-  write(time, shown ? relative(moment) : here);
-  time.title = shown ? `${here} (${there})` : there;
-}
-
-/** Writing the same again would disturb a selection, and cost a layout. */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-const writeTimes = () => document.querySelectorAll("time[datetime]").forEach(writeTime);
+const menus = "details.menu"; // a fold that is remembered by nobody
 
 // --- folds: what the visitor opened or closed stays so, on this page, in this browser -------------------
 
@@ -61,7 +28,7 @@ function recall() {
 /** A click, or a key: browsers make a click of it. The fold itself follows after this event. */
 function remember({ target }) {
   const fold = target.closest?.("summary")?.parentElement;
-  if (!fold?.id) return;
+  if (!fold?.id || fold.matches(menus)) return;
   folds[fold.id] = !fold.open;
   const present = Object.entries(folds).filter(([id]) => $(id));
   try {
@@ -71,7 +38,7 @@ function remember({ target }) {
 
 /** On a fresh page. What is in trouble is not folded away. */
 function restoreFolds() {
-  for (const fold of document.querySelectorAll("details[id]")) {
+  for (const fold of document.querySelectorAll(`details[id]:not(${menus})`)) {
     const inTrouble = fold.dataset.status && fold.dataset.status !== calm;
     if (fold.id in folds) fold.open = folds[fold.id] || Boolean(inTrouble);
   }
@@ -79,10 +46,21 @@ function restoreFolds() {
 
 /** A morph brings the server's idea of `open`; the visitor's goes first. */
 function keepFold(fold, { newNode }) {
-  if (fold.localName === "details" && fold.id in folds) newNode.open = fold.open;
+  if (fold.localName === "details" && (fold.id in folds || fold.matches(menus))) newNode.open = fold.open;
 }
 
 htmx.registerExtension("folds", { htmx_before_morph_node: keepFold });
+
+// --- menus: they close on Esc, and when the visitor turns to something else ------------------------------
+
+function closeMenus({ target, key }) {
+  if (key && key !== "Escape") return;
+  for (const menu of document.querySelectorAll(`${menus}[open]`)) {
+    if (!key && menu.contains(target)) continue;
+    if (key && menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+    menu.open = false;
+  }
+}
 
 // --- a change: what differs is shown for two seconds, and said once -------------------------------------
 
@@ -153,9 +131,8 @@ function showMark() {
   const isLive = live.transport && navigator.onLine;
   const isOffline = !navigator.onLine || (!isLive && Date.now() - live.since > patience);
   const mark = $("mark");
-  mark.hidden = false;
   mark.dataset.state = isLive ? "live" : isOffline ? "offline" : "reconnecting";
-  mark.title = isLive ? `Connected by ${live.transport}` : "Not connected";
+  mark.title = isLive ? `Connected by ${live.transport}` : "Not connected; the page catches up by itself";
   write(mark, isLive ? "Live" : isOffline ? `Offline: showing ${clock.format(live.seen)}` : "Reconnecting…");
 }
 
@@ -168,12 +145,11 @@ function takeState({ detail }) {
 
 // --- start ---------------------------------------------------------------------------------------------
 
-$("zone").textContent = local.resolvedOptions().timeZone;
-writeTimes();
 restoreFolds();
 changedRows();
 showIcon();
 document.addEventListener("click", remember);
+for (const event of ["click", "keydown", "focusin"]) document.addEventListener(event, closeMenus);
 document.addEventListener("live:changed", showChange);
 document.addEventListener("live:state", takeState);
 for (const event of ["online", "offline", "pageshow"]) addEventListener(event, showMark);

@@ -27,6 +27,7 @@ from statuspage.models.user import User
 COMMANDS = {
     "organization create",
     "organization update",
+    "organization look",
     "organization delete",
     "tenant create",
     "tenant update",
@@ -94,7 +95,7 @@ def commands(app: Flask) -> dict[str, click.Command]:
     return {
         f"{noun} {verb}": command
         for noun, group in ours.items()
-        if type(group).__module__ == "statuspage.cli"
+        if type(group).__module__ == "statuspage.cli.noun"
         for verb, command in group.commands.items()
     }
 

@@ -1,6 +1,6 @@
 """Reading an organization's state from the database, all of it in one snapshot."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -40,6 +40,9 @@ def load(
         own_seq=row.own_seq,
         pruned_through=row.pruned_through,
         created_at=row.created_at,
+        accent=row.accent,
+        logo=row.logo_hash,
+        indexed=row.indexed,
         tenants=_tenants(session, row),
         groups=_groups(session, row),
         services=_services(session, row),
@@ -103,13 +106,18 @@ def _incidents(
         )
         .order_by(Incident.started_at.desc(), Incident.id)
     ).all()
-    unknown = [id for id in shown if id not in known]
-    read = {row.id: row for row in session.scalars(select(Incident).where(Incident.id.in_(unknown)))}
-    updates = _updates(session, unknown)
-    return {id: known.get(id) or _incident(read[id], updates.get(id, [])) for id in shown}
+    read = read_incidents(session, [id for id in shown if id not in known])
+    return {id: known.get(id) or read[id] for id in shown}
 
 
-def _updates(session: Session, incident_ids: list[str]) -> dict[str, list[IncidentUpdate]]:
+def read_incidents(session: Session, ids: Sequence[str]) -> dict[str, IncidentFacts]:
+    """These incidents with all that was said in them, in this order."""
+    rows = {row.id: row for row in session.scalars(select(Incident).where(Incident.id.in_(ids)))}
+    updates = _updates(session, ids)
+    return {id: _incident(rows[id], updates.get(id, [])) for id in ids}
+
+
+def _updates(session: Session, incident_ids: Sequence[str]) -> dict[str, list[IncidentUpdate]]:
     found: dict[str, list[IncidentUpdate]] = {}
     for update in session.scalars(
         select(IncidentUpdate)

@@ -82,6 +82,9 @@ class State:
     own_seq: int
     pruned_through: int
     created_at: datetime
+    accent: str | None
+    logo: str | None  # the version that its URL names
+    indexed: bool
     tenants: dict[str, TenantFacts]
     groups: tuple[GroupFacts, ...]
     services: tuple[ServiceFacts, ...]

@@ -94,7 +94,8 @@ def _page(state: State, scope: Scope) -> Drawing:
                 ],
             ),
             list_part("services", "services/_services.html", _groups(state, scope)),
-            list_part("history", "incidents/_history.html", _days(state, scope)),
+            list_part("history", "incidents/_history.html", _days(state, scope), path=path),
+            *_ways(state, scope),
         ),
     )
 
@@ -115,7 +116,22 @@ def _incident(state: State, scope: Scope, id: str) -> Drawing | None:
                 services=state.affected(incident),
                 path=state.path(scope),
             ),
+            *_ways(state, scope),
         ),
+    )
+
+
+def frame(state: State, scope: Scope) -> tuple[Part, ...]:
+    """What stands around a page that has no board of its own."""
+    return (_name(state, scope), *_ways(state, scope))
+
+
+def _ways(state: State, scope: Scope) -> tuple[Part, Part]:
+    """Where else to go from here, in the header and in the footer: they follow a new path too."""
+    path = state.path(scope)
+    return (
+        part("subscribe", "public/_subscribe.html", path=path),
+        part("links", "public/_links.html", path=path),
     )
 
 
@@ -129,7 +145,14 @@ def _name(state: State, scope: Scope) -> Part:
         path=state.path(scope),
         organization=state.name if tenant else "",
         organization_path=f"/{state.slug}",
+        logo=state.logo,
+        theme=theme_url(state),
     )
+
+
+def theme_url(state: State) -> str:
+    """The style sheet of an organization that has a colour of its own; its version is the colour."""
+    return f"/{state.slug}/theme.css?v={state.accent.removeprefix('#')}" if state.accent else ""
 
 
 def _banner(state: State, scope: Scope, status: str, headline: str) -> Part:

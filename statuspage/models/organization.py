@@ -13,6 +13,7 @@ from ..database import Model, db, new_id
 from . import name as names
 from .errors import Conflict, Invalid
 from .event import ACCESS, DATA_NAMES, Event
+from .look import Look
 from .scope import Scope
 from .status import Visibility
 
@@ -26,7 +27,7 @@ def new_epoch() -> str:
     return secrets.token_hex(4)
 
 
-class Organization(Model):
+class Organization(Look, Model):
     """The customer of an install. `seq` counts its log; the other counters are the last line of a room.
 
     own_seq: of its own page (any name) · data_seq: of any room (the three names) · own_data_seq: both.
@@ -47,10 +48,6 @@ class Organization(Model):
     data_seq: Mapped[int] = mapped_column(default=0)
     own_data_seq: Mapped[int] = mapped_column(default=0)
     pruned_through: Mapped[int] = mapped_column(default=0)
-    accent: Mapped[str | None]  # a colour, `#rrggbb`
-    logo: Mapped[bytes | None] = mapped_column(deferred=True)
-    logo_type: Mapped[str | None]  # its media type
-    logo_hash: Mapped[str | None]  # of its bytes: names the version in its URL
     embed_origins: Mapped[list[str]] = mapped_column(JSON, default=list)  # who may frame the embed
     indexed: Mapped[bool] = mapped_column(default=True)  # whether search engines are welcome
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -148,8 +145,9 @@ class Organization(Model):
         slug: str | None = None,
         timezone: str | None = None,
         visibility: Visibility | None = None,
+        indexed: bool | None = None,
     ) -> None:
-        """Change what is given. A name and a path of its own, a zone that is known, a visibility."""
+        """Change what is given. `indexed`: whether search engines are welcome on the public pages."""
         if slug and slug != self.slug:
             names.claim(slug, self.id)
             if self.slug != self.id:
@@ -157,6 +155,7 @@ class Organization(Model):
             self.slug = slug
         self.name = name or self.name
         self.timezone = timezone or self.timezone
+        self.indexed = self.indexed if indexed is None else indexed
         self.record("settings", "updated", self.id)
         if timezone:
             self.turn_day()

@@ -12,7 +12,10 @@ from . import (
     cors,
     embed,
     errors,
+    feeds,
     headers,
+    history,
+    look,
     public,
     setup,
     sign_in,
@@ -36,4 +39,7 @@ def register(app: Flask) -> None:
     app.register_blueprint(public.blueprint)
     app.register_blueprint(embed.blueprint)
     app.register_blueprint(badge.blueprint)
+    app.register_blueprint(look.blueprint)
+    app.register_blueprint(history.blueprint)
+    app.register_blueprint(feeds.blueprint)
     api.register(app)

@@ -15,7 +15,7 @@ from ..models.errors import NotFound
 
 STATIC = ROOT / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png"}
-MODULES = ("page", "live", "rungs", "changes", "admin")
+MODULES = ("page", "live", "rungs", "changes", "times", "admin")
 CONSOLE = tuple(
     f"console/{name}"
     for name in (
@@ -55,11 +55,12 @@ class Assets:
         self.apart = {name: _asset(name, ".css", (STATIC / f"css/{name}.css").read_bytes()) for name in APART}
         self.embed_client = _asset("embed-client", ".js", (STATIC / "embed-client.js").read_bytes())
         self.loader = _asset("embed", ".js", (STATIC / "embed.js").read_bytes())
+        self.theme = _asset("theme", ".js", (STATIC / "theme.js").read_bytes())
         vendor = json.loads((STATIC / "vendor/manifest.json").read_text())
         for name, entry in vendor.items():
             content = (STATIC / "vendor" / entry["file"]).read_bytes()
             self.modules[name] = Asset(entry["file"], content, TYPES[".js"])
-        files = (self.stylesheet, self.embed_client, *self.apart.values(), *self.modules.values())
+        files = (self.stylesheet, self.theme, self.embed_client, *self.apart.values(), *self.modules.values())
         self.by_file = {asset.file: asset for asset in files}
         self.packed = {file: gzip.compress(asset.content, 9) for file, asset in self.by_file.items()}
         self.packed_loader = gzip.compress(self.loader.content, 9)

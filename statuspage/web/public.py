@@ -1,19 +1,30 @@
 """The pages that visitors see: `/`, `/{org}`, `/{org}/{tenant}`, and an incident's own page."""
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request
+from flask import Blueprint, Response, redirect, render_template
 from sqlalchemy import select
 
 from ..database import db
-from ..live.dispatcher import turn_day_if_due
-from ..models.access import NOBODY
 from ..models.organization import Organization
 from ..models.scope import Scope
 from ..models.status import Visibility
-from . import setup
-from .auth import current_proof
+from . import document, setup
 from .tenancy import scope_of_path
 
 blueprint = Blueprint("public", __name__)
+
+ROBOTS = """\
+User-agent: *
+Disallow: /api/
+Disallow: /admin$
+Disallow: /admin/
+Disallow: /console$
+Disallow: /console/
+Disallow: /socket.io/
+Disallow: /*/stream$
+Disallow: /*/stream?
+Disallow: /*/changes$
+Disallow: /*/changes?
+"""
 
 
 @blueprint.get("/")
@@ -31,6 +42,12 @@ def index() -> Response:
     return Response(render_template("public/index.html", organizations=organizations))
 
 
+@blueprint.get("/robots.txt")
+def robots() -> Response:
+    """Pages are for everybody; what is for programs and members is not for crawlers (RFC 9309)."""
+    return Response(ROBOTS, content_type="text/plain; charset=utf-8")
+
+
 @blueprint.get("/<org>")
 @blueprint.get("/<org>/<tenant>")
 def page(org: str, tenant: str | None = None) -> Response:
@@ -46,36 +63,15 @@ def incident(org: str, id: str, tenant: str | None = None) -> Response:
 
 
 def show(scope: Scope, view: str) -> Response:
-    """A view as a document: all parts of its board at one position, the same bytes for everybody."""
-    organization = db.session.get(Organization, scope.organization_id)
-    if organization:
-        turn_day_if_due(organization)
-    db.session.rollback()  # the board reads a snapshot of its own; hold none meanwhile
-    live = current_app.extensions["live"]
-    channel = live.hub.channel(scope.organization_id)
+    """A view as a document: all parts of its board at one position."""
+    channel = document.opened(scope)
     board = channel.board(scope, view)
     with channel.lock:
         state, cursor, drawing = channel.state, str(board.cursor), board.drawing
-    etag = f"{live.build}-{scope.room}-{view}-{cursor}"
-    response = Response()
-    response.set_etag(etag.replace('"', ""))
-    public = state.public and (scope.tenant_id is None or state.tenants[scope.tenant_id].public)
-    response.headers["Cache-Control"] = "no-cache" if public else "private, no-cache"
-    if current_proof() is not NOBODY or not public:
-        response.headers["Vary"] = "Authorization, Cookie"
-    if request.if_none_match.contains(response.get_etag()[0] or ""):
-        response.status_code = 304
+    response = document.conditional(scope, state, f"{view}-{cursor}")
+    if response.status_code == 304:
         return response
-    response.set_data(
-        render_template(
-            "public/page.html",
-            title=drawing.title,
-            parts=drawing.parts,
-            view=view,
-            cursor=cursor,
-            scope=scope,
-            state=state,
-            path=state.path(scope),
-        )
+    page = document.render(
+        "public/page.html", scope, state, drawing.parts, title=drawing.title, view=view, cursor=cursor
     )
-    return response
+    return document.fill(response, page)

@@ -136,6 +136,14 @@ def update_organization(cast: Cast, n: int) -> None:
     cast.acme.update(**pick(changes, n))
 
 
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg"><title>%d</title></svg>'
+
+
+def set_look(cast: Cast, n: int) -> None:
+    changes = [{"accent": "#0a7ea4"}, {"logo": LOGO % n}, {"accent": ""}, {"logo": b""}]
+    cast.acme.set_look(**pick(changes, n))
+
+
 def grant_membership(cast: Cast, n: int) -> None:
     Membership.grant(
         cast.users["acme-viewer"], pick([Role.VIEWER, Role.EDITOR], n), cast.acme, place(cast, n)
@@ -163,6 +171,7 @@ VERBS: dict[str, Callable[[Cast, int], Any]] = {
     "Tenant.remove": lambda cast, n: pick([t for t in of(Tenant, cast) if t.id != cast.north.id], n).remove(),
     "Tenant.visibility": lambda cast, n: toggle(cast, cast.south),
     "Organization.update": update_organization,
+    "Organization.set_look": set_look,
     "Organization.visibility": lambda cast, n: toggle(cast, cast.acme),
     "Organization.allow_embedding": lambda cast, n: allow_embedding(cast.acme, [f"https://{n}.example"]),
     "Organization.turn_day": turn_day,

@@ -65,6 +65,12 @@ ROWS = {
     ("/<org>/<tenant>", "GET"): lambda its: (its.path, None),
     ("/<org>/incidents/<id>", "GET"): lambda its: (f"{its.path}/incidents/{its.incident}", None),
     ("/<org>/<tenant>/incidents/<id>", "GET"): lambda its: (f"/acme/north/incidents/{its.incident}", None),
+    ("/<org>/history", "GET"): lambda its: (f"{its.path}/history", None),
+    ("/<org>/<tenant>/history", "GET"): lambda its: (f"{its.path}/history?month=2026-11", None),
+    ("/<org>/history.atom", "GET"): lambda its: (f"{its.path}/history.atom", None),
+    ("/<org>/<tenant>/history.atom", "GET"): lambda its: (f"{its.path}/history.atom", None),
+    ("/<org>/theme.css", "GET"): lambda its: (f"/{its.organization_slug}/theme.css", None),
+    ("/<org>/logo", "GET"): lambda its: (f"/{its.organization_slug}/logo", None),
     ("/<org>/changes", "GET"): lambda its: (f"{its.path}/changes", None),
     ("/<org>/<tenant>/changes", "GET"): lambda its: (f"{its.path}/changes?view=data&cursor=x:1", None),
     ("/<org>/stream", "GET"): lambda its: (f"{its.path}/stream", None),
@@ -111,6 +117,7 @@ ROWS = {
 # Rules that name nobody's things: they show what is public, or nothing.
 NAMELESS = {
     ("/", "GET"),
+    ("/robots.txt", "GET"),
     ("/static/<path:file>", "GET"),
     ("/api/openapi.json", "GET"),
     ("/console", "GET"),
@@ -153,6 +160,8 @@ def places(cast):
         ("south", cast.acme, cast.south),
     ):
         with transaction(organization):
+            if tenant is None:
+                organization.set_look(accent="#0a5c7a", logo=b"<svg xmlns='x'/>")
             service = Service.create(organization, tenant, name=f"{SECRET} service")
             group = ServiceGroup.create(organization, tenant, name=f"{SECRET} group")
             incident = Incident.open(
@@ -241,6 +250,10 @@ def test_no_list_or_page_that_is_open_to_somebody_shows_what_is_not(places, clie
         "/",
         "/acme",
         "/acme/north",
+        "/acme/history",
+        "/acme/history.atom",
+        "/acme/north/history",
+        "/acme/north/history.atom",
         "/acme/changes",
         "/acme/north/changes",
         "/embed/acme?view=full",

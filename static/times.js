@@ -1,0 +1,41 @@
+/**
+ * Times in the visitor's own zone and language: always written anew from `datetime`, so a change may put the
+ * server's words back. `write(element, text)` is for whoever else writes words into the page.
+ */
+const page = document.documentElement.lang;
+const language = navigator.languages.find((own) => own.split("-")[0] === page) ?? page;
+const instant = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
+const local = new Intl.DateTimeFormat(language, instant);
+const universal = new Intl.DateTimeFormat(language, { ...instant, timeZone: "UTC", timeZoneName: "short" });
+const day = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" }); // a day has no zone
+const distance = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
+
+export const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+
+/** `3 minutes ago`; nothing below a minute is worth counting. */
+function relative(moment) {
+  const seconds = (moment - Date.now()) / 1000;
+  const [unit, size] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["minute", Infinity];
+  return size === Infinity ? "just now" : distance.format(Math.trunc(seconds / size), unit);
+}
+
+function writeTime(time) {
+  const moment = new Date(time.dateTime);
+  if (!time.dateTime.includes("T")) return write(time, day.format(moment));
+  const [here, there] = [local.format(moment), universal.format(moment)];
+  const shown = "relative" in time.dataset;
+  write(time, shown ? relative(moment) : here);
+  time.title = shown ? `${here} (${there})` : there;
+}
+
+/** Writing the same again would disturb a selection, and cost a layout. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export const writeTimes = () => document.querySelectorAll("time[datetime]").forEach(writeTime);
+
+const zone = document.getElementById("zone");
+if (zone) zone.textContent = local.resolvedOptions().timeZone;
+writeTimes();

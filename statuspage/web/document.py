@@ -1,0 +1,111 @@
+"""Documents of a scope: the same bytes for everybody at one position, asked for conditionally (RFC 9110)."""
+
+import gzip
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from flask import Response, current_app, render_template, request
+
+from ..database import db
+from ..live import views
+from ..live.board import Part
+from ..live.channel import Channel
+from ..live.dispatcher import turn_day_if_due
+from ..live.state import State
+from ..models.access import NOBODY
+from ..models.errors import NotFound
+from ..models.organization import Organization
+from ..models.scope import Scope
+from .auth import current_proof
+from .tenancy import NOTHING
+
+FRAME = ("name", "subscribe", "links")  # parts that stand in the header and the footer
+WORTH_PACKING = 1_000  # bytes
+
+
+def opened(scope: Scope) -> Channel:
+    """The organization's channel, today; the request's database session holds no snapshot meanwhile."""
+    organization = db.session.get(Organization, scope.organization_id)
+    if organization:
+        turn_day_if_due(organization)
+    db.session.rollback()
+    channel: Channel = current_app.extensions["live"].hub.channel(scope.organization_id)
+    return channel
+
+
+def current_state(scope: Scope) -> State:
+    """The state as of what is committed. NotFound when what the scope shows was deleted meanwhile."""
+    channel = opened(scope)
+    channel.advance()
+    if channel.gone or not channel.state.has(scope):
+        raise NotFound(NOTHING)
+    return channel.state
+
+
+def conditional(scope: Scope, state: State, tag: str, modified: datetime | None = None) -> Response:
+    """An answer without a body yet: 304 for one who has this version, else 200 to be filled.
+
+    The tag is weak: the same document may travel packed or not.
+    """
+    response = Response()
+    tag = f"{current_app.extensions['live'].build}-{scope.room}-{tag}".replace('"', "")
+    response.set_etag(tag, weak=True)
+    response.last_modified = modified
+    public = state.is_public(scope)
+    response.headers["Cache-Control"] = "no-cache" if public else "private, no-cache"
+    response.vary.add("Accept-Encoding")
+    if current_proof() is not NOBODY or not public:
+        response.vary.update(("Authorization", "Cookie"))
+    if not welcomes_crawlers(scope, state):
+        response.headers["X-Robots-Tag"] = "noindex"
+    if _has_it(tag, modified):
+        response.status_code = 304
+    return response
+
+
+def welcomes_crawlers(scope: Scope, state: State) -> bool:
+    return state.indexed and state.is_public(scope)
+
+
+def _has_it(tag: str, modified: datetime | None) -> bool:
+    """If-None-Match rules; If-Modified-Since is for those who send nothing else (RFC 9110, 13.2.2)."""
+    if request.if_none_match:
+        return request.if_none_match.contains_weak(tag)
+    since = request.if_modified_since
+    return bool(since and modified and modified.replace(microsecond=0) <= since)
+
+
+def fill(response: Response, body: str) -> Response:
+    """The body, packed for those who can unpack it. Documents carry no secret that its length could tell."""
+    content = body.encode()
+    if len(content) >= WORTH_PACKING and request.accept_encodings["gzip"]:
+        response.headers["Content-Encoding"] = "gzip"
+        content = _packed(content)
+    response.set_data(content)
+    return response
+
+
+@lru_cache(maxsize=100)
+def _packed(content: bytes) -> bytes:
+    """Once for everybody who comes at the same position."""
+    return gzip.compress(content, 6, mtime=0)
+
+
+def render(template: str, scope: Scope, state: State, parts: tuple[Part, ...], **values: Any) -> str:
+    """A page around these parts: those of the frame stand outside of the board."""
+    return render_template(
+        template,
+        scope=scope,
+        state=state,
+        path=state.path(scope),
+        indexed=welcomes_crawlers(scope, state),
+        frame={part.id: part for part in parts if part.id in FRAME},
+        board=[part for part in parts if part.id not in FRAME],
+        **values,
+    )
+
+
+def frame(scope: Scope, state: State) -> tuple[Part, ...]:
+    """Header and footer, for a page that has no board."""
+    return views.frame(state, scope)
