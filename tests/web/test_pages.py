@@ -13,6 +13,7 @@ from statuspage.models.incident import Incident
 from statuspage.models.organization import Organization
 from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import Impact, IncidentStatus, ServiceStatus
+from statuspage.web.errors import answer
 from statuspage.web.markdown import markdown, plain
 from statuspage.web.templating import duration
 
@@ -47,6 +48,8 @@ def stage(cast):
         f"/acme/incidents/{cast.open.id}",
         f"/acme/north/incidents/{cast.open.id}",
         f"/acme/incidents/{cast.past.id}",
+        "/acme/history",
+        "/acme/north/history",
         "/nowhere",
     ]
     return cast
@@ -241,6 +244,17 @@ def test_a_page_that_is_not_there_says_what_to_do_next(cast, client, path):
     assert page.xpath("//main//a/@href") == ["/"]
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 413, 422, 429, 500, 503])
+def test_every_refusal_is_a_page_of_ours_that_says_what_to_do_next(app, status):
+    with app.test_request_context("/acme", headers={"Accept": "text/html"}):
+        page = html.document_fromstring(answer(status, "It was so.").get_data(as_text=True))
+    assert f"Error {status}" in words(page.body)
+    assert ("It was so." in words(page.body)) is (status != 404)
+    assert page.xpath("//meta[@name='robots']/@content") == ["noindex"]
+    again = page.xpath("//main//a[text()='Load this page again']")
+    assert bool(again) is (status in (429, 500, 503))
+
+
 # --- what templates write --------------------------------------------------------------------------
 
 
@@ -286,5 +300,5 @@ def test_lengths_of_time(length, expected):
     [("*/*", "application/problem+json"), ("text/html,application/xml;q=0.9,*/*;q=0.8", "text/html")],
 )
 def test_a_browser_gets_a_page_and_a_program_a_problem(client, accept, kind):
-    answer = client.get("/nowhere/changes", headers={"Accept": accept})
-    assert (answer.status_code, answer.mimetype) == (404, kind)
+    refused = client.get("/nowhere/changes", headers={"Accept": accept})
+    assert (refused.status_code, refused.mimetype) == (404, kind)
