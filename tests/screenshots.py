@@ -49,6 +49,11 @@ PAGES = {
     "empty": "/empty",
     "missing": "/calm/nowhere/at/all",
     "console": "/console?organization=outage",
+    "history": "/outage/history",
+    "branded": "/branded",
+    "branded-tenant": "/branded/north",
+    "branded-history": "/branded/history",
+    "wrong-month": "/calm/history?month=2026-13",
 }
 AXE = """async () => {
   // What a see-through frame is read on belongs to another document: axe would take it for white.
@@ -107,7 +112,7 @@ def fill(environ: dict[str, str]) -> dict[str, str]:
     app = create_app(config.read(environ))
     with app.app_context():
         flask_migrate.upgrade()
-        for make in (calm, maintenance, many, names, empty):
+        for make in (calm, maintenance, many, names, empty, branded):
             with transaction():
                 make()
         with transaction():
@@ -266,6 +271,39 @@ def names() -> None:
 
 def empty() -> None:
     organization("empty", "Brand new")
+
+
+LOGO = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 172 32">
+<rect width="32" height="32" rx="8" fill="#0f766e"/><path d="M9 22l7-13 7 13z" fill="#fff"/>
+<text x="42" y="23" font-family="sans-serif" font-weight="700" font-size="20" fill="#0f766e">Pinewood</text>
+</svg>"""
+
+
+def branded() -> None:
+    place = organization("branded", "Pinewood")
+    place.set_look(accent="#0f766e", logo=LOGO)
+    tenant = Tenant.create(place, slug="north", name="Pinewood North")
+    website, _ = services(place, None, "Website", "Shop")
+    services(place, None, "Warehouse", tenant=tenant)
+    incident = Incident.open(
+        place,
+        None,
+        title="Images load slowly",
+        message="Pictures of products may take a few seconds. [Details](https://example.org).",
+        services={website.id: ServiceStatus.DEGRADED},
+        started_at=now() - timedelta(minutes=25),
+    )
+    spread(incident, timedelta())
+    for days, title in ((40, "Orders were confirmed late"), (43, "Shop unreachable"), (101, "Slow search")):
+        past = Incident.open(
+            place,
+            None,
+            title=title,
+            message="We look into it.",
+            started_at=now() - timedelta(days=days, hours=3),
+        )
+        past.resolve(message="It works again, and we know why: a disk was full.")
+        spread(past, timedelta(minutes=days))
 
 
 # --- how others show it ----------------------------------------------------------------------------

@@ -151,6 +151,27 @@ def test_the_sites_that_may_embed_are_replaced_by_those_given(flask):
     assert read(Organization, "org-456").embed_origins == []
 
 
+def test_an_organization_gets_a_look_and_loses_it(flask, cast, tmp_path):
+    logo = tmp_path / "logo.png"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    done(flask("organization look acme --accent #06c --logo", str(logo)))
+    acme = read(Organization, "org-456")
+    assert (acme.accent, acme.logo, acme.logo_type) == ("#0066cc", logo.read_bytes(), "image/png")
+    done(flask("organization look acme --logo", ""))
+    done(flask("organization look acme --accent", ""))
+    acme = read(Organization, "org-456")
+    assert (acme.accent, acme.logo) == (None, None)
+
+
+def test_search_engines_are_welcomed_and_asked_to_leave(flask, cast):
+    done(flask("organization update acme --robots unwelcome"))
+    assert not read(Organization, "org-456").indexed
+    done(flask("organization update acme --name Other"))
+    assert not read(Organization, "org-456").indexed
+    done(flask("organization update acme --robots welcome"))
+    assert read(Organization, "org-456").indexed
+
+
 def test_an_organization_is_deleted_with_everything_in_it(flask, cast):
     service = cast.north_service.id
     done(flask("organization delete acme"))
@@ -307,6 +328,12 @@ REFUSED = [
     ("organization update acme --timezone Berlin", "is no time zone"),
     ("organization update acme --embed-origin example.org", "does not begin with https://"),
     ("organization update nowhere --name X", "There is no organization “nowhere”."),
+    ("organization look acme --accent #0a7", "is too light to be read"),
+    ("organization look acme --accent teal", "Write the colour like #0969da."),
+    ("organization look acme --logo /nowhere.png", "/nowhere.png cannot be read: No such file"),
+    ("organization look acme --logo /", "/ cannot be read: Is a directory"),
+    (f"organization look acme --logo {__file__}", "This file is none of them."),
+    ("organization look nowhere --accent #000", "There is no organization “nowhere”."),
     ("organization delete nowhere", "There is no organization “nowhere”."),
     (f"{TENANT} stream", "is a word the application uses itself"),
     (f"{TENANT} north", "is taken"),
