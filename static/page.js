@@ -131,6 +131,7 @@ function showMark() {
   const isLive = live.transport && navigator.onLine;
   const isOffline = !navigator.onLine || (!isLive && Date.now() - live.since > patience);
   const mark = $("mark");
+  mark.hidden = false;
   mark.dataset.state = isLive ? "live" : isOffline ? "offline" : "reconnecting";
   mark.title = isLive ? `Connected by ${live.transport}` : "Not connected; the page catches up by itself";
   write(mark, isLive ? "Live" : isOffline ? `Offline: showing ${clock.format(live.seen)}` : "Reconnecting…");

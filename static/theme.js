@@ -1,7 +1,7 @@
 /**
- * Light, dark, or as the system has it: remembered in this browser, and set before anything is painted. It
- * stands in the head as a plain script, so that the page waits for these few bytes. Without it the switch is
- * not shown, and the system decides.
+ * Light, dark, or as the system has it: remembered in this browser, and set before anything is painted: it
+ * stands in every document's head, allowed by its hash. Without it the switch is not shown, and the system
+ * decides.
  */
 {
   const root = document.documentElement;

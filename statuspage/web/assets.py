@@ -1,9 +1,10 @@
-"""Stylesheet and scripts: content-hashed URLs, integrity, and the build that a page was made by."""
+"""Styles and scripts: content-hashed URLs, integrity, and the build that a page was made by."""
 
 import base64
 import gzip
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ CONSOLE = tuple(
     )
 )  # fmt: skip
 APART = ("console", "embed")  # style sheets that only their own page loads
+PAGE_STYLES = ("base", "frame", "incidents", "pages", "print", "services", "status")  # of what visitors see
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -44,6 +46,18 @@ class Asset:
         return "sha384-" + base64.b64encode(hashlib.sha384(self.content).digest()).decode()
 
 
+@dataclass(frozen=True)
+class Inline:
+    """What stands in the document itself, because nothing is painted before it; allowed by its hash."""
+
+    text: Markup
+
+    @property
+    def source(self) -> str:
+        """Its source expression for the Content-Security-Policy (W3C CSP Level 3)."""
+        return "'sha256-" + base64.b64encode(hashlib.sha256(self.text.encode()).digest()).decode() + "'"
+
+
 class Assets:
     """Everything under static/, read once at the start."""
 
@@ -55,39 +69,39 @@ class Assets:
         self.apart = {name: _asset(name, ".css", (STATIC / f"css/{name}.css").read_bytes()) for name in APART}
         self.embed_client = _asset("embed-client", ".js", (STATIC / "embed-client.js").read_bytes())
         self.loader = _asset("embed", ".js", (STATIC / "embed.js").read_bytes())
-        self.theme = _asset("theme", ".js", (STATIC / "theme.js").read_bytes())
+        self.page_style = Inline(_lean("".join(_style(name) for name in PAGE_STYLES)))
+        self.theme = Inline(_lean((STATIC / "theme.js").read_text()))
         vendor = json.loads((STATIC / "vendor/manifest.json").read_text())
         for name, entry in vendor.items():
             content = (STATIC / "vendor" / entry["file"]).read_bytes()
             self.modules[name] = Asset(entry["file"], content, TYPES[".js"])
-        files = (self.stylesheet, self.theme, self.embed_client, *self.apart.values(), *self.modules.values())
+        files = (self.stylesheet, self.embed_client, *self.apart.values(), *self.modules.values())
         self.by_file = {asset.file: asset for asset in files}
         self.packed = {file: gzip.compress(asset.content, 9) for file, asset in self.by_file.items()}
+        self.import_map = self._import_map(without=CONSOLE)
+        self.console_import_map = self._import_map(without=MODULES)
         self.packed_loader = gzip.compress(self.loader.content, 9)
 
-    @property
-    def import_map(self) -> str:
-        """The one inline script: where modules are, what their bytes must be (WHATWG HTML, import maps)."""
-        return self._import_map({name: asset for name, asset in self.modules.items() if name not in CONSOLE})
+    def _import_map(self, without: tuple[str, ...]) -> Inline:
+        """Where modules are, what their bytes must be (WHATWG HTML, import maps).
 
-    @property
-    def console_import_map(self) -> str:
-        """The same for the console: its many modules are no burden of the pages that visitors see."""
-        return self._import_map({name: asset for name, asset in self.modules.items() if name not in MODULES})
-
-    def _import_map(self, modules: dict[str, Asset]) -> str:
-        imports = {name: asset.url for name, asset in sorted(modules.items())}
+        The console's many modules are no burden of the pages that visitors see.
+        """
+        modules = {name: asset for name, asset in sorted(self.modules.items()) if name not in without}
+        imports = {name: asset.url for name, asset in modules.items()}
         integrity = {asset.url: asset.integrity for asset in modules.values()}
-        return json.dumps({"imports": imports, "integrity": integrity}, sort_keys=True, separators=(",", ":"))
+        text = json.dumps({"imports": imports, "integrity": integrity}, sort_keys=True, separators=(",", ":"))
+        return Inline(Markup(text))
 
     @property
-    def import_map_hash(self) -> str:
+    def inline_scripts(self) -> str:
         """Their source expressions for the Content-Security-Policy."""
-        return " ".join(f"'{_sha256(script)}'" for script in (self.import_map, self.console_import_map))
+        return " ".join(each.source for each in (self.theme, self.import_map, self.console_import_map))
 
     @property
     def digest(self) -> str:
-        return _hash("".join(sorted(self.by_file)).encode())[:8]
+        inline = (self.page_style.source, self.theme.source)
+        return _hash("".join([*sorted(self.by_file), *inline]).encode())[:8]
 
 
 def register(app: Flask) -> str:
@@ -95,7 +109,7 @@ def register(app: Flask) -> str:
     assets = app.extensions["assets"] = Assets()
     build = f"{assets.digest}.{_code_digest()}"
     app.add_url_rule("/static/<path:file>", "static", _serve)
-    app.jinja_env.globals.update(assets=assets, import_map=Markup(assets.import_map), build=build)
+    app.jinja_env.globals.update(assets=assets, build=build)
     return build
 
 
@@ -124,14 +138,20 @@ def _joined_css() -> bytes:
     return b"\n".join(path.read_bytes() for path in paths if path.stem not in APART)
 
 
+def _style(name: str) -> str:
+    return (STATIC / "css" / f"{name}.css").read_text()
+
+
+def _lean(text: str) -> Markup:
+    """Without comments and indentation, which every visitor would load again with each page."""
+    text = re.sub(r"/\*.*?\*/|^ *//.*?$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return Markup("\n".join(line.strip() for line in text.splitlines() if line.strip()))
+
+
 def _code_digest() -> str:
     """What else decides how a page looks: code and templates."""
     paths = sorted([*ROOT.glob("statuspage/**/*.py"), *ROOT.glob("templates/**/*.html")])
     return _hash(b"".join(_hash(path.read_bytes()).encode() for path in paths))[:8]
-
-
-def _sha256(script: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _hash(content: bytes) -> str:

@@ -2,11 +2,14 @@
 
 from flask import Flask, Response
 
+from .assets import Assets
+
 NOBODY = "frame-ancestors 'none'"
 
 
 def register(app: Flask) -> None:
-    policy = content_security_policy(app.extensions["assets"].import_map_hash)
+    assets: Assets = app.extensions["assets"]
+    policy = content_security_policy(assets.inline_scripts, assets.page_style.source)
 
     @app.after_request
     def add(response: Response) -> Response:
@@ -18,13 +21,13 @@ def register(app: Flask) -> None:
         return response
 
 
-def content_security_policy(inline_hash: str = "", frame_ancestors: str = "'none'") -> str:
-    """Only our own files; the one inline script (the import map) by its hash (W3C CSP Level 3)."""
+def content_security_policy(scripts: str = "", styles: str = "", frame_ancestors: str = "'none'") -> str:
+    """Only our own files; what must stand in the document itself by its hash (W3C CSP Level 3)."""
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src 'self' {inline_hash}".rstrip(),
-            "style-src 'self'",
+            f"script-src 'self' {scripts}".rstrip(),
+            f"style-src 'self' {styles}".rstrip(),
             "connect-src 'self'",
             "img-src 'self' data:",
             "base-uri 'none'",

@@ -177,4 +177,4 @@ def test_a_change_leaves_no_trace_of_its_making(visit, set_status):
     visit.open()
     set_status("major_outage")
     visit.expect_status("major_outage")
-    assert visit.page.locator("style, [style], [class*=htmx-]").count() == 0
+    assert visit.page.locator("head > style ~ style, body style, [style], [class*=htmx-]").count() == 0
