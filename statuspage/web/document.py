@@ -92,6 +92,12 @@ def _packed(content: bytes) -> bytes:
     return gzip.compress(content, 6, mtime=0)
 
 
+def origin() -> str:
+    """Where visitors reach us, for links that leave the page; a proxy says whether by TLS."""
+    scheme = request.headers.get("X-Forwarded-Proto", request.scheme).partition(",")[0].strip()
+    return f"{scheme if scheme in ('http', 'https') else request.scheme}://{request.host}"
+
+
 def render(template: str, scope: Scope, state: State, parts: tuple[Part, ...], **values: Any) -> str:
     """A page around these parts: those of the frame stand outside of the board."""
     return render_template(
@@ -99,6 +105,7 @@ def render(template: str, scope: Scope, state: State, parts: tuple[Part, ...], *
         scope=scope,
         state=state,
         path=state.path(scope),
+        origin=origin(),
         indexed=welcomes_crawlers(scope, state),
         frame={part.id: part for part in parts if part.id in FRAME},
         board=[part for part in parts if part.id not in FRAME],

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from xml.etree import ElementTree
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template
 from sqlalchemy import select
 
 from ..clock import iso
@@ -49,7 +49,7 @@ def atom(org: str, tenant: str | None = None) -> Response:
         ).all()
         incidents = list(loading.read_incidents(session, ids).values())
     response.content_type = "application/atom+xml; charset=utf-8"
-    return document.fill(response, _feed(state, scope, incidents, request.host_url.rstrip("/")))
+    return document.fill(response, _feed(state, scope, incidents, document.origin()))
 
 
 def _feed(state: State, scope: Scope, incidents: list[IncidentFacts], base: str) -> str:

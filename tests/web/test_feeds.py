@@ -150,6 +150,15 @@ def test_a_private_feed_is_for_those_who_may_read_it(news, client):
     assert seen.headers["Cache-Control"] == "private, no-cache"
 
 
+def test_links_lead_to_where_the_proxy_is_reached(news, client):
+    proxied = {"X-Forwarded-Proto": "https"}
+    found = client.get("/acme/history.atom", headers=proxied, base_url="http://status.example.org")
+    addresses = etree.fromstring(found.data).xpath("//a:link/@href", namespaces=ATOM)
+    assert all(address.startswith("https://status.example.org/acme") for address in addresses)
+    page = html.document_fromstring(client.get("/acme", headers=proxied).data)
+    assert page.xpath("//link[@rel='canonical']/@href") == ["https://localhost/acme"]
+
+
 def test_pages_name_their_feed(news, client):
     for path in ("/acme", "/acme/north", "/acme/history"):
         page = html.document_fromstring(client.get(path).data)
