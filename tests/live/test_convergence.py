@@ -186,6 +186,7 @@ faults = st.lists(
 )
 
 
+@pytest.mark.timeout(600)
 @settings(
     max_examples=500 if os.environ.get("SOAK") else 40,
     deadline=None,
