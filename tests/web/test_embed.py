@@ -54,7 +54,7 @@ def test_only_the_sites_that_the_organization_allows_may_frame_it(cast, client, 
 
 def test_otherwise_it_is_as_strict_as_every_page(cast, client):
     embed, page = policy(client.get("/embed/acme")), policy(client.get("/acme"))
-    for directive in page.keys() - {"frame-ancestors", "script-src"}:
+    for directive in page.keys() - {"frame-ancestors", "script-src", "style-src"}:
         assert embed[directive] == page[directive]
     assert embed["script-src"] == "'self'"
 
