@@ -43,6 +43,7 @@ def load(
         accent=row.accent,
         logo=row.logo_hash,
         indexed=row.indexed,
+        embed_origins=tuple(row.embed_origins),
         tenants=_tenants(session, row),
         groups=_groups(session, row),
         services=_services(session, row),

@@ -85,6 +85,7 @@ class State:
     accent: str | None
     logo: str | None  # the version that its URL names
     indexed: bool
+    embed_origins: tuple[str, ...]
     tenants: dict[str, TenantFacts]
     groups: tuple[GroupFacts, ...]
     services: tuple[ServiceFacts, ...]
@@ -113,6 +114,10 @@ class State:
         """The root-relative path of the scope's page: `/acme` or `/acme/north`."""
         tenant = self.tenants.get(scope.tenant_id or "")
         return f"/{self.slug}/{tenant.slug}" if tenant else f"/{self.slug}"
+
+    def live_path(self, scope: Scope) -> str:
+        """The path that a page's changes come from: by ids, which no renaming moves."""
+        return f"/{self.id}/{scope.tenant_id}" if scope.tenant_id else f"/{self.id}"
 
     def title(self, scope: Scope) -> str:
         tenant = self.tenants.get(scope.tenant_id or "")

@@ -4,14 +4,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, render_template, request
 
-from ..database import db
 from ..live.parts import NO_DATA
-from ..models.errors import NotFound
 from ..models.status import ServiceStatus
-from .freshness import fresh
-from .tenancy import NOTHING, scope_of_path
+from . import document
+from .tenancy import scope_of_path
 
 blueprint = Blueprint("badge", __name__)
 
@@ -70,18 +68,12 @@ class Half:
 def badge(org: str, tenant: str | None = None) -> Response:
     """The scope's status as an SVG; `?label=` takes the place of its name."""
     scope = scope_of_path(org, tenant)
-    db.session.rollback()  # the state is read in a snapshot of its own; hold none meanwhile
-    live = current_app.extensions["live"]
-    channel = live.hub.channel(scope.organization_id)
-    channel.advance()
-    state = channel.state
-    if channel.gone or not state.has(scope):
-        raise NotFound(NOTHING)
+    state = document.current_state(scope)
     place = state.tenants[scope.tenant_id] if scope.tenant_id else state
     label = short(request.args.get("label", "")) or short(place.name)
     # An ETag is ASCII: a label in any script is named by its characters' numbers.
-    name = f"{live.build}-{scope.room}-badge-{label.encode().hex()}-{state.cursor(scope)}"
-    response = fresh(name, public=state.is_public(scope))
+    tag = f"badge-{label.encode().hex()}-{state.cursor(scope)}"
+    response = document.conditional(scope, state, tag)
     if response.status_code == 200:
         empty = state.is_empty(scope)
         status = state.status(scope)

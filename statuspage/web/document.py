@@ -3,13 +3,13 @@
 import gzip
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Response, current_app, render_template, request
 
 from ..database import db
 from ..live import views
-from ..live.board import Part
+from ..live.board import Drawing, Part
 from ..live.channel import Channel
 from ..live.dispatcher import turn_day_if_due
 from ..live.state import State
@@ -32,6 +32,22 @@ def opened(scope: Scope) -> Channel:
     db.session.rollback()
     channel: Channel = current_app.extensions["live"].hub.channel(scope.organization_id)
     return channel
+
+
+class Shown(NamedTuple):
+    """A board and the state it was drawn from, at one position."""
+
+    state: State
+    cursor: str
+    drawing: Drawing
+
+
+def shown(scope: Scope, view: str) -> Shown:
+    """The view as of what is committed. NotFound when there is no such view of that scope."""
+    channel = opened(scope)
+    board = channel.board(scope, view)
+    with channel.lock:
+        return Shown(channel.state, str(board.cursor), board.drawing)
 
 
 def current_state(scope: Scope) -> State:

@@ -2,14 +2,10 @@
 
 from flask import Blueprint, Response, current_app, render_template, request
 
-from ..database import db
-from ..live.dispatcher import turn_day_if_due
 from ..models.embedding import ANY
 from ..models.errors import Invalid
-from ..models.organization import Organization
-from ..models.scope import Scope
+from . import document
 from .assets import Assets
-from .freshness import fresh
 from .headers import content_security_policy
 from .tenancy import scope_of_path
 
@@ -26,15 +22,24 @@ def embed(org: str, tenant: str | None = None) -> Response:
     """The frame: `?view=line` or `full`, `?theme=light`, `dark`, `auto` or `transparent`."""
     scope = scope_of_path(org, tenant)
     view, theme = VIEWS[_choice("view", tuple(VIEWS))], _choice("theme", THEMES, "auto")
-    organization = db.session.get(Organization, scope.organization_id)
-    assert organization is not None  # scope_of_path() found it
-    turn_day_if_due(organization)
-    origins = organization.embed_origins
-    db.session.rollback()  # the board reads a snapshot of its own; hold none meanwhile
-    response = _document(scope, view, theme, origins)
+    state, cursor, drawing = document.shown(scope, view)
+    origins = list(state.embed_origins)
+    response = document.conditional(scope, state, f"{view}-{theme}-{cursor}")
     ancestors = ANY if ANY in origins else " ".join(("'self'", *origins))
     response.headers["Content-Security-Policy"] = content_security_policy(frame_ancestors=ancestors)
-    return response
+    if response.status_code == 304:
+        return response
+    page = render_template(
+        "embed/embed.html",
+        title=drawing.title,
+        parts=drawing.parts,
+        view=view,
+        cursor=cursor,
+        path=state.live_path(scope),
+        theme=theme,
+        origins=origins,
+    )
+    return document.fill(response, page)
 
 
 def _choice(name: str, choices: tuple[str, ...], default: str | None = None) -> str:
@@ -43,30 +48,6 @@ def _choice(name: str, choices: tuple[str, ...], default: str | None = None) -> 
         words = ", ".join(choices[:-1]) + f" or {choices[-1]}"
         raise Invalid(f"“{chosen[:40]}” is no {name}. Write {name}={words}, or leave it away.", name)
     return chosen
-
-
-def _document(scope: Scope, view: str, theme: str, origins: list[str]) -> Response:
-    """All parts of the board at one position, the same bytes for everybody."""
-    live = current_app.extensions["live"]
-    channel = live.hub.channel(scope.organization_id)
-    board = channel.board(scope, view)
-    with channel.lock:
-        state, cursor, drawing = channel.state, str(board.cursor), board.drawing
-    response = fresh(f"{live.build}-{scope.room}-{view}-{theme}-{cursor}", public=state.is_public(scope))
-    if response.status_code == 200:
-        response.set_data(
-            render_template(
-                "embed/embed.html",
-                title=drawing.title,
-                parts=drawing.parts,
-                view=view,
-                cursor=cursor,
-                path=state.path(scope),
-                theme=theme,
-                origins=origins,
-            )
-        )
-    return response
 
 
 @blueprint.get("/embed.js")

@@ -64,10 +64,7 @@ def incident(org: str, id: str, tenant: str | None = None) -> Response:
 
 def show(scope: Scope, view: str) -> Response:
     """A view as a document: all parts of its board at one position."""
-    channel = document.opened(scope)
-    board = channel.board(scope, view)
-    with channel.lock:
-        state, cursor, drawing = channel.state, str(board.cursor), board.drawing
+    state, cursor, drawing = document.shown(scope, view)
     response = document.conditional(scope, state, f"{view}-{cursor}")
     if response.status_code == 304:
         return response
