@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask
 from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import cli, config, database, live, web
 from .database import db
@@ -27,4 +28,6 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     live.create(app, build=assets.register(app))
     web.register(app)
     cli.register(app)
+    if proxies := app.config["PROXIES"]:  # around all the rest: who asks, and whether over TLS
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     return app

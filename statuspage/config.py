@@ -53,6 +53,12 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > 9:
+        raise ValueError("write a whole number from 0 to 9")
+    return int(text)
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65_536:
         raise ValueError("write a port from 1 to 65535")
@@ -127,6 +133,12 @@ SETTINGS = (
         [],
         _origins,
         "Other sites whose pages may open live connections and call the API, separated by commas.",
+    ),
+    Setting(
+        "PROXIES",
+        0,
+        _count,
+        "How many proxies stand in front, each adding to `X-Forwarded-For` and `-Proto`; 0 believes none.",
     ),
     Setting("NODE", "", _node, "This node's name; long-polling session ids begin with it."),
     Setting("PING_INTERVAL", 25.0, _seconds, "Seconds between Engine.IO pings."),

@@ -145,6 +145,12 @@ def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> N
         raise Gone
 
 
+def alone(model: Any) -> None:
+    """Until this transaction ends nobody else adds or changes rows of the table: for what exists once."""
+    if db.engine.dialect.name == "postgresql":  # SQLite has one writer in any case
+        db.session.execute(text(f'LOCK TABLE "{model.__tablename__}" IN EXCLUSIVE MODE'))
+
+
 @contextmanager
 def _writing_turn(session: Session) -> Iterator[None]:
     """Wait for it at most LOCK_SECONDS in all, and hold no connection while others of this process write."""

@@ -40,6 +40,7 @@ EXAMPLES = {
         ),
         ("a.example", "*", "ftp://a.example", "https://", "https://a.example/path", "https://a.example?x"),
     ),
+    "PROXIES": ((("0", 0), ("2", 2)), ("-1", "10", "one")),
     "NODE": ((("eu1", "eu1"),), ("eu-1", "eu 1", "é", "x" * 33)),
     "PING_INTERVAL": SECONDS,
     "PING_TIMEOUT": SECONDS,

@@ -1,10 +1,12 @@
 """User: a person who signs in, or a service user that only holds tokens."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from gevent import get_hub, monkey
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -58,7 +60,7 @@ class User(Model):
 
     def has_password(self, password: str) -> bool:
         """Slow on purpose: call it outside transactions."""
-        return _verify(self.password_hash or _NOBODYS, password) and bool(self.password_hash)
+        return _slowly(_verify, self.password_hash or _NOBODYS, password) and bool(self.password_hash)
 
     def as_json(self) -> dict[str, Any]:
         return {"id": self.id, "name": self.name, "email": self.email, "operator": self.operator}
@@ -69,7 +71,7 @@ def find_by_password(email: str, password: str) -> User | None:
     user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
     db.session.rollback()  # the hash is slow: hold nothing meanwhile
     if user is None:
-        _verify(_NOBODYS, password)
+        _slowly(_verify, _NOBODYS, password)
         return None
     return user if user.has_password(password) else None
 
@@ -78,7 +80,14 @@ def hash_password(password: str) -> str:
     """Argon2id. Slow on purpose: call it outside transactions. Invalid (field `password`) for a weak one."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise Invalid(f"Choose a password of {SHORTEST} to {LONGEST} characters.", "password")
-    return _hasher.hash(password)
+    return _slowly(_hasher.hash, password)
+
+
+def _slowly(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Run it in a thread where greenlets share this one: Argon2 holds no lock, and the others go on."""
+    if monkey.is_module_patched("threading"):
+        return get_hub().threadpool.apply(work, arguments)
+    return work(*arguments)
 
 
 def _verify(hash: str, password: str) -> bool:

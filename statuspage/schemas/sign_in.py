@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from .shape import Form
-from .text import Name, Slug
+from .text import Name, Slug, one_line
 
 
 def _address(text: str) -> str:
@@ -21,7 +21,7 @@ Password = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class SignIn(Form):
-    email: Annotated[str, Field(min_length=1, max_length=254)]
+    email: Annotated[str, Field(min_length=1, max_length=254), AfterValidator(one_line)]
     password: Password
     next: Annotated[str, Field(max_length=2000)] = ""
     """The path to go to then."""

@@ -6,15 +6,23 @@ The cookie holds a random secret of a session's row; nothing can be read from it
 from contextlib import suppress
 
 from flask import Flask, Response, g, request
+from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 
 from ..database import Busy, db, transaction
 from ..models.session import COOKIE, PREFIX, UserSession, find
 
-BEFORE = ("/sign-in", "/setup")  # a stranger's form must not sign anybody in either
+BEFORE = ("/sign-in", "/setup", "/join/")  # a stranger's form must not sign anybody in either
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 _csrf = CSRFProtect()
+
+
+class _Sessions(SecureCookieSessionInterface):
+    """Flask's own cookie is as secure as the connection that it came over, like ours."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
 
 
 def register(app: Flask) -> None:
@@ -27,6 +35,7 @@ def register(app: Flask) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
+    app.session_interface = _Sessions()
     _csrf.init_app(app)
     app.before_request(_protect)
     app.after_request(_keep)
@@ -58,11 +67,12 @@ def take_away(response: Response) -> None:
 def _protect() -> None:
     """A form or script of ours carries the token; another site's cannot (OWASP, CSRF prevention).
 
-    A request that brings its right in a header that no browser sends by itself needs none.
+    A request that brings its right in a header that no browser sends by itself needs none. (It does send
+    the name and password that a proxy in front of us may have asked for.)
     """
-    if request.method in SAFE or "Authorization" in request.headers:
+    if request.method in SAFE or request.headers.get("Authorization", "").lower().startswith("bearer "):
         return
-    if request.path in BEFORE or signed_in():
+    if request.path.startswith(BEFORE) or signed_in():
         _csrf.protect()  # without a session there is nothing that a stranger could do in its name
 
 
@@ -73,8 +83,10 @@ def _keep(response: Response) -> Response:
         return response
     new = None
     with suppress(Busy), transaction():  # it can wait
-        kept = db.session.get(UserSession, session.id)
+        # Locked: of two requests at once only one may replace the secret, or the browser keeps a lost one.
+        kept = db.session.get(UserSession, session.id, with_for_update=True, populate_existing=True)
         new = kept.note_use() if kept else None
     if new:
         give(response, new)
+        response.cache_control.no_store = True
     return response

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from flask import Response, redirect, render_template, request
 from pydantic import ValidationError
+from werkzeug.urls import iri_to_uri
 
 from ..models.errors import Conflict, Invalid
 from ..schemas.shape import Form as FormShape
@@ -72,7 +73,7 @@ def typed() -> dict[str, Any]:
 def done(url: str) -> Response:
     """Go there now: a POST that worked leaves no form behind that could be sent again."""
     if "HX-Request" in request.headers:
-        return Response(status=204, headers={"HX-Redirect": url})
+        return Response(status=204, headers={"HX-Redirect": iri_to_uri(url)})
     return redirect(url, 303)  # type: ignore[return-value]
 
 

@@ -34,13 +34,19 @@ def once(verb: Callable[[], Any], *organizations: Organization, status: int = 20
     with transaction(*organizations, by=current_proof().user_id):
         if key is None:
             return Done(verb(), status)
-        caller, fingerprint = f"token:{current_proof().token_id}", _fingerprint()
+        caller, fingerprint = _caller(), _fingerprint()
         found = earlier(caller, key, fingerprint)
         if found:
             return Done(found.body, found.status, replayed=True)
         done = Done(verb(), status)
         remember(caller, key, fingerprint, done.status, done.body)
     return done
+
+
+def _caller() -> str:
+    """Whose keys they are: two people may choose the same one."""
+    proof = current_proof()
+    return f"token:{proof.token_id}" if proof.token_id else f"user:{proof.user_id}"
 
 
 def _key() -> str | None:

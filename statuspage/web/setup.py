@@ -9,7 +9,7 @@ from hashlib import sha256
 from flask import Blueprint, Flask, Response, current_app, request
 from sqlalchemy import select
 
-from ..database import db, transaction
+from ..database import alone, db, transaction
 from ..models.errors import Invalid, NotFound
 from ..models.membership import Membership
 from ..models.organization import Organization
@@ -52,6 +52,7 @@ def setup() -> Response:
 
 def _found(new: shapes.Setup, hash: str) -> Response:
     with transaction():
+        alone(User)  # of two at the same moment one finds it done
         if not is_due():
             raise NotFound("Somebody else was faster. Sign in instead.")
         user = User.create(name=new.name, email=new.email, operator=True)

@@ -5,7 +5,7 @@ signs in again sees what was typed and sends it with one click.
 """
 
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request
 from flask import session as flask_session
@@ -35,7 +35,7 @@ def sign_in() -> Response:
     form = Form(shapes.SignIn, {"next": request.args.get("next", "")})
     if not form.sent and signed_in():
         return done(_safe(form.values["next"]))
-    held, status = request.form.get("held", ""), None
+    held, status, wait = request.form.get("held", ""), None, 0
     if form.sent:
         try:
             with form.refusals():
@@ -45,17 +45,19 @@ def sign_in() -> Response:
                     return _begin(user, _safe(claim.next), _held(held))
                 form.errors[""] = WRONG
         except TooManyTries as too_many:
-            form.errors[""], status = too_many.message, 429
+            form.errors[""], status, wait = too_many.message, 429, too_many.seconds
     form.values.pop("password", None)
-    return form.show("sign_in/sign_in.html", status, held=held)
+    response = form.show("sign_in/sign_in.html", status, held=held)
+    if wait:
+        response.headers["Retry-After"] = str(wait)
+    return response
 
 
 def _checked(claim: shapes.SignIn) -> User | None:
     throttle: Throttle = current_app.extensions["throttle"]
-    throttle.check(claim.email)
-    user = find_by_password(claim.email, claim.password)
-    if user is None:
-        throttle.note_failure(claim.email)
+    with throttle.attempt(claim.email) as attempt:
+        user = find_by_password(claim.email, claim.password)
+        attempt.failed = user is None
     return user
 
 
@@ -100,13 +102,11 @@ def change_password() -> Response:
     with form.refusals():
         new = form.read()
         throttle: Throttle = current_app.extensions["throttle"]
-        throttle.check(user.email or user.id)
-        if not user.has_password(new.current):
-            throttle.note_failure(user.email or user.id)
-            form.errors["current"] = "This is not your present password."
-        else:
-            hash = hash_password(new.password)
-            return _take_password(user, hash)
+        with throttle.attempt(user_id=user.id) as attempt:
+            attempt.failed = not user.has_password(new.current)
+        if not attempt.failed:
+            return _take_password(user, hash_password(new.password))
+        form.errors["current"] = "This is not your present password."
     form.values = {}
     return _account(form)
 
@@ -149,9 +149,8 @@ def _account(form: Form[shapes.NewPassword]) -> Response:
 
 def _safe(url: str) -> str:
     """A path of this site, else the admin's start: no link of a stranger leads through us to elsewhere."""
-    parts = urlsplit(url)
-    own = url.startswith("/") and not url.startswith(("//", "/\\")) and not parts.netloc and "\\" not in url
-    return url if own and url.isprintable() else HOME
+    own = url.startswith("/") and not url.startswith("//") and "\\" not in url and url.isprintable()
+    return url if own else HOME
 
 
 # --- forms that came too late ------------------------------------------------------------------------
