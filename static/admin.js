@@ -34,6 +34,18 @@ function pressKey(event) {
   if (event.key === "n") document.querySelector("[aria-keyshortcuts=n]")?.click();
 }
 
+/** A secret is shown once: one press takes it along. Without this it is text to select. */
+async function copy({ target }) {
+  const button = target.closest?.("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  await navigator.clipboard.writeText(field.value);
+  button.textContent = "Copied";
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+document.addEventListener("click", copy);
 document.addEventListener("htmx:after:request", takeAnswer);
 document.addEventListener("htmx:error", () => say("The server did not answer. Nothing was changed; please try again."));
 document.addEventListener("keydown", pressKey);

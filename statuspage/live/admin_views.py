@@ -104,6 +104,7 @@ ACCESS = {
     "token-created": "created a token",
     "token-revoked": "revoked a token",
     "signed-out": "signed out",
+    "joined": "joined",
     "shown": "made a page public",
     "hidden": "made a page private",
     "tenant-deleted": "deleted a tenant",

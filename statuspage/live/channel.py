@@ -199,8 +199,10 @@ class Channel(Audience):
         if not view.isascii() or not view.isprintable() or len(view) > LONGEST_VIEW:
             raise NotFound(UNKNOWN)  # no view is called so, and a database would choke on some
         incident_id = views.incident_id(view)
-        if (incident_id and incident_id not in self.state.incidents) or (
-            views.needs_inside(view) and self.state.inside is None
+        if (
+            (incident_id and incident_id not in self.state.incidents)
+            or (views.needs_inside(view) and self.state.inside is None)
+            or (views.needs_team(view) and self.state.team is None)
         ):
             self.advance(view)
         drawing = views.draw(view, self.state, scope)

@@ -11,7 +11,7 @@ from ..models.incident import Incident, IncidentUpdate
 from ..models.organization import Organization, Tenant
 from ..models.service import Service, ServiceGroup
 from ..models.status import Impact, IncidentStatus, ServiceStatus, Visibility, worst
-from . import inside, views
+from . import inside, team, views
 from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State, TenantFacts, UpdateFacts
 
 
@@ -49,6 +49,7 @@ def load(
         services=_services(session, row),
         incidents=_incidents(session, row, filter(None, map(views.incident_id, shown)), known or {}),
         inside=inside.load(session, row.id) if any(map(views.needs_inside, shown)) else None,
+        team=team.load(session, row.id) if any(map(views.needs_team, shown)) else None,
     )
 
 

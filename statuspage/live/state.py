@@ -12,6 +12,7 @@ from ..models.scope import Scope
 from ..models.status import Impact, IncidentStatus, ServiceStatus, worst
 from .inside import Inside
 from .message import Cursor
+from .team import Team
 
 DAYS = 14  # of past incidents on a page
 
@@ -91,6 +92,7 @@ class State:
     services: tuple[ServiceFacts, ...]
     incidents: dict[str, IncidentFacts] = field(default_factory=dict)
     inside: Inside | None = None  # only while somebody looks at an admin screen
+    team: Team | None = None  # only while somebody looks at members or tokens
 
     def position(self, scope: Scope) -> int:
         """The number of the scope's last event (Organization.position, from loaded facts)."""

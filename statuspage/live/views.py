@@ -7,14 +7,17 @@ from typing import Any
 
 from ..models.scope import Scope
 from ..models.status import Impact, ServiceStatus, worst
-from . import admin_views, embed_views
+from . import admin_views, embed_views, team_views
 from .board import Drawing, Part
 from .parts import NO_DATA, list_part, part
 from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 
 DATA = "data"
-ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {"overview": admin_views.overview}
-ADMIN_VERBS: dict[str, str] = {}  # where reading takes more than `admin.read`
+ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {
+    "overview": admin_views.overview,
+    **team_views.SCREENS,
+}
+ADMIN_VERBS = {"members": "member.list", "tokens": "token.list"}  # where reading takes more than `admin.read`
 FEW = 12  # services: on a page of so many every group is open
 
 
@@ -37,6 +40,11 @@ def draw(view: str, state: State, scope: Scope) -> Drawing | None:
 def needs_inside(view: str) -> bool:
     """Whether the state must be loaded with what only members see."""
     return view.partition("/")[0] == "admin"
+
+
+def needs_team(view: str) -> bool:
+    """Whether the state must be loaded with members and tokens: what their view needs a verb for."""
+    return needs_inside(view) and view.partition("/")[2] in ADMIN_VERBS
 
 
 def verb(view: str) -> str:

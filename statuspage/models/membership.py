@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..clock import now
 from ..database import Model, db, new_id
-from .errors import Invalid
+from .errors import Conflict, Invalid, NotAllowed
 from .event import ACCESS
 from .organization import Organization, Tenant
 from .role import MEMBER_ROLES, Role
@@ -34,10 +34,23 @@ class Membership(Model):
     organization: Mapped[Organization] = relationship()
 
     @classmethod
-    def grant(cls, user: User, role: Role, organization: Organization, tenant: Tenant | None = None) -> Self:
-        """Give the user this role there, in place of the one the user had."""
+    def grant(
+        cls,
+        user: User,
+        role: Role,
+        organization: Organization,
+        tenant: Tenant | None = None,
+        *,
+        granter: Role = Role.OPERATOR,
+    ) -> Self:
+        """Give the user this role there, in place of the one the user had.
+
+        `granter` is the role of who does it: NotAllowed when that is not enough. Conflict (field `role`)
+        when it would take the organization its last owner.
+        """
         if role not in MEMBER_ROLES:
             raise Invalid("Choose viewer, editor, admin or owner.", "role")
+        _check_granter(granter, role)
         membership = db.session.scalar(
             select(cls).where(
                 cls.user_id == user.id,
@@ -50,19 +63,48 @@ class Membership(Model):
                 user_id=user.id, organization_id=organization.id, tenant_id=tenant.id if tenant else None
             )
             db.session.add(membership)
+        else:
+            membership._check_change(granter, to=role)
         membership.role = role.value
         db.session.flush()
         organization.record(ACCESS, "membership-granted", user.id, tenant=tenant)
         return membership
 
-    def remove(self) -> None:
+    def remove(self, *, granter: Role = Role.OPERATOR) -> None:
+        """Take the role away; what lived on it ends within a second. NotAllowed, Conflict as in grant()."""
+        self._check_change(granter, to=None)
         organization, tenant = self.organization, self._tenant()
         db.session.delete(self)
         db.session.flush()
         organization.record(ACCESS, "membership-removed", self.user_id, tenant=tenant)
 
+    def _check_change(self, granter: Role, to: Role | None) -> None:
+        _check_granter(granter, Role(self.role))
+        owns = self.role == Role.OWNER and self.tenant_id is None
+        if owns and to is not Role.OWNER and not self._has_another_owner():
+            raise Conflict(
+                f"{self.user.name} is the last owner of {self.organization.name}. "
+                "Make somebody else an owner first.",
+                "role",
+            )
+
+    def _has_another_owner(self) -> bool:
+        others = select(Membership.id).where(
+            Membership.organization_id == self.organization_id,
+            Membership.tenant_id.is_(None),
+            Membership.role == Role.OWNER.value,
+            Membership.id != self.id,
+        )
+        return db.session.scalar(others.limit(1)) is not None
+
     def _tenant(self) -> Tenant | None:
         return db.session.get(Tenant, self.tenant_id) if self.tenant_id else None
+
+
+def _check_granter(granter: Role, role: Role) -> None:
+    """Nobody gives or takes a role above the own one; so only owners make, change and remove owners."""
+    if granter.rank < role.rank:
+        raise NotAllowed(f"Only an {role.value} gives or takes this role ({role.value}).")
 
 
 def organizations_of(user: User) -> list[Organization]:

@@ -12,7 +12,7 @@ from .errors import Conflict, Invalid
 RESERVED = frozenset(
     """
     account admin api badge badge.svg calendar changes console embed embed.js favicon.ico feed groups
-    healthz history history.atom history.rss incidents login logo logout maintenance manifest.json
+    healthz history history.atom history.rss incidents join login logo logout maintenance manifest.json
     metrics openapi.json password readyz robots.txt services sessions setup sign-in sign-out socket.io static
     status stream subscribe sw.js theme.css websocket
     """.split()

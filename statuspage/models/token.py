@@ -74,6 +74,8 @@ class ApiToken(Model):
             raise Conflict(f"{user.name} is not {role.value} there. Grant that role first.", "role")
         db.session.add(token)
         db.session.flush()
+        if organization:
+            organization.record(ACCESS, "token-created", token.id, tenant=tenant)
         return token, secret
 
     def _scope(self) -> Scope:

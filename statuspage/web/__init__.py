@@ -15,6 +15,7 @@ from . import (
     feeds,
     headers,
     history,
+    join,
     look,
     public,
     setup,
@@ -33,6 +34,7 @@ def register(app: Flask) -> None:
     app.extensions["throttle"] = throttle.Throttle()
     app.register_blueprint(setup.blueprint)
     app.register_blueprint(sign_in.blueprint)
+    app.register_blueprint(join.blueprint)
     admin.register(app)
     app.register_blueprint(changes.blueprint)
     app.register_blueprint(console.blueprint)

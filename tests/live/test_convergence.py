@@ -12,9 +12,11 @@ from sqlalchemy import text
 from statuspage.database import db, transaction
 from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
+from statuspage.live.views import ADMIN
 from statuspage.models.access import Proof
 from statuspage.models.errors import NotFound
 from statuspage.models.incident import Incident
+from statuspage.models.invitation import Invitation
 from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
 from statuspage.models.scope import Scope
@@ -56,6 +58,7 @@ def stage(cast):
         (Scope(cast.acme.id, cast.north.id), "embed"),
         (Scope(cast.acme.id), "embed-full"),
         (Scope(cast.acme.id, cast.north.id), "embed-full"),
+        *((Scope(cast.acme.id, whole=True), f"admin/{screen}") for screen in ADMIN),
     ]
     return cast
 
@@ -262,7 +265,7 @@ def empty_database() -> None:
 
 
 def test_every_verb_of_the_models_is_among_the_steps():
-    for model in (Service, ServiceGroup, Incident, Organization, Tenant, Membership, ApiToken):
+    for model in (Service, ServiceGroup, Incident, Organization, Tenant, Membership, ApiToken, Invitation):
         verbs = {
             name for name, member in vars(model).items() if inspect.isroutine(member) or is_class_verb(member)
         }

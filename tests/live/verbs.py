@@ -12,12 +12,14 @@ from statuspage.database import db, transaction
 from statuspage.models.embedding import allow_embedding
 from statuspage.models.errors import Refusal
 from statuspage.models.incident import Incident
+from statuspage.models.invitation import Invitation
 from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
 from statuspage.models.role import Role
 from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import Impact, IncidentStatus, ServiceStatus, Visibility
 from statuspage.models.token import ApiToken
+from statuspage.models.user import User
 from tests.cast import Cast
 
 NAMES = ("API", "Ü <script>alert(1)</script>", "a" * 80, "حالة الخدمة", "状態", "&amp; \"quoted\" 'name'")
@@ -150,6 +152,17 @@ def grant_membership(cast: Cast, n: int) -> None:
     )
 
 
+def invite(cast: Cast, n: int) -> None:
+    user = User.create(name=pick(NAMES, n), email=f"guest-{n}@example.org")
+    Membership.grant(user, Role.VIEWER, cast.acme, place(cast, n))
+    Invitation.create(user, cast.acme, granter=Role.ADMIN)
+
+
+def accept(cast: Cast, n: int) -> None:
+    invite(cast, n + 1000)
+    pick(of(Invitation, cast), n).accept("a hash")
+
+
 def create_token(cast: Cast, n: int) -> None:
     ApiToken.create(cast.users["acme-owner"], Role.VIEWER, cast.acme, name=f"Token {n}")
 
@@ -179,6 +192,8 @@ VERBS: dict[str, Callable[[Cast, int], Any]] = {
     "Organization.renew_epoch": lambda cast, n: cast.acme.renew_epoch(),
     "Membership.grant": grant_membership,
     "Membership.remove": lambda cast, n: pick(of(Membership, cast), n).remove(),
+    "Invitation.create": invite,
+    "Invitation.accept": accept,
     "ApiToken.create": create_token,
     "ApiToken.revoke": lambda cast, n: pick(of(ApiToken, cast), n).revoke(),
 }

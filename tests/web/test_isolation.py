@@ -13,9 +13,12 @@ from sqlalchemy import select
 from statuspage.database import db, transaction
 from statuspage.models.event import Event
 from statuspage.models.incident import Incident
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
 from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import ServiceStatus
+from statuspage.models.token import ApiToken
+from statuspage.models.user import User
 
 pytestmark = pytest.mark.one_database
 SECRET = "Zebra"  # stands in every text of the places that strangers must not see
@@ -36,10 +39,16 @@ class Its:
     service: str
     group: str
     incident: str
+    member: str = "nosuchmem000"
+    token: str = "nosuchtok000"
 
     @property
     def path(self) -> str:
         return f"/{self.organization_slug}" + (f"/{self.tenant_slug}" if self.tenant_slug else "")
+
+    @property
+    def admin(self) -> str:
+        return f"/admin/{self.organization_slug}"
 
     @property
     def body(self) -> dict:
@@ -57,6 +66,7 @@ NOWHERE = {
         "org-456", "acme", "nosuchten000", "nowhere", "nosuchsvc000", "nosuchgrp000", "nosuchinc000"
     ),
 }
+TENANT = Typed(name="x", slug="x", visibility="public")
 UPDATE = {"status": "resolved", "message": "x"}
 
 # rule and method -> the request that names its things: (path, JSON body or None)
@@ -113,7 +123,62 @@ ROWS = {
         f"/admin/{its.organization_slug}/services/{its.service}/status",
         Typed(status="degraded"),
     ),
+    ("/admin/<org>/tenants", "GET"): lambda its: (f"{its.admin}/tenants", None),
+    ("/admin/<org>/tenants/new", "GET"): lambda its: (f"{its.admin}/tenants/new", None),
+    ("/admin/<org>/tenants/new", "POST"): lambda its: (f"{its.admin}/tenants/new", TENANT),
+    ("/admin/<org>/tenants/<id>", "GET"): lambda its: (f"{its.admin}/tenants/{its.tenant}", None),
+    ("/admin/<org>/tenants/<id>", "POST"): lambda its: (f"{its.admin}/tenants/{its.tenant}", TENANT),
+    ("/admin/<org>/tenants/<id>/deletion", "GET"): lambda its: (
+        f"{its.admin}/tenants/{its.tenant}/deletion",
+        None,
+    ),
+    ("/admin/<org>/tenants/<id>/deletion", "POST"): lambda its: (
+        f"{its.admin}/tenants/{its.tenant}/deletion",
+        Typed(),
+    ),
+    ("/admin/<org>/members", "GET"): lambda its: (f"{its.admin}/members", None),
+    ("/admin/<org>/members/new", "GET"): lambda its: (f"{its.admin}/members/new", None),
+    ("/admin/<org>/members/new", "POST"): lambda its: (
+        f"{its.admin}/members/new",
+        Typed(email="eve@example.org", name="Eve", role="viewer"),
+    ),
+    ("/admin/<org>/members/<id>", "GET"): lambda its: (f"{its.admin}/members/{its.member}", None),
+    ("/admin/<org>/members/<id>", "POST"): lambda its: (
+        f"{its.admin}/members/{its.member}",
+        Typed(role="viewer"),
+    ),
+    ("/admin/<org>/members/<id>/removal", "POST"): lambda its: (
+        f"{its.admin}/members/{its.member}/removal",
+        Typed(),
+    ),
+    ("/admin/<org>/members/<id>/invitation", "POST"): lambda its: (
+        f"{its.admin}/members/{its.member}/invitation",
+        Typed(),
+    ),
+    ("/admin/<org>/tokens", "GET"): lambda its: (f"{its.admin}/tokens", None),
+    ("/admin/<org>/tokens/new", "GET"): lambda its: (f"{its.admin}/tokens/new", None),
+    ("/admin/<org>/tokens/new", "POST"): lambda its: (
+        f"{its.admin}/tokens/new",
+        Typed(name="x", role="viewer"),
+    ),
+    ("/admin/<org>/tokens/<id>/revocation", "GET"): lambda its: (
+        f"{its.admin}/tokens/{its.token}/revocation",
+        None,
+    ),
+    ("/admin/<org>/tokens/<id>/revocation", "POST"): lambda its: (
+        f"{its.admin}/tokens/{its.token}/revocation",
+        Typed(),
+    ),
+    ("/admin/<org>/settings", "GET"): lambda its: (f"{its.admin}/settings", None),
+    ("/admin/<org>/settings", "POST"): lambda its: (f"{its.admin}/settings", Typed(name="x")),
+    ("/admin/<org>/settings/deletion", "GET"): lambda its: (f"{its.admin}/settings/deletion", None),
+    ("/admin/<org>/settings/deletion", "POST"): lambda its: (
+        f"{its.admin}/settings/deletion",
+        Typed(slug=its.organization_slug),
+    ),
 }
+# What every member may do: make tokens of one's own.
+ANY_MEMBERS = {rule for rule in ROWS if rule[0].startswith("/admin/<org>/tokens")}
 # Rules that name nobody's things: they show what is public, or nothing.
 NAMELESS = {
     ("/", "GET"),
@@ -124,6 +189,8 @@ NAMELESS = {
     ("/sign-in", "GET"),
     ("/sign-in", "POST"),
     ("/sign-out", "POST"),
+    ("/join/<secret>", "GET"),
+    ("/join/<secret>", "POST"),
     ("/setup", "GET"),
     ("/setup", "POST"),
     ("/account", "GET"),
@@ -179,8 +246,17 @@ def places(cast):
             service.id,
             group.id,
             incident.id,
+            *(_held(organization) if name == "globex" else ()),
         )
     return cast
+
+
+def _held(organization: Organization) -> list[str]:
+    """The ids of a membership and of a token there."""
+    return [
+        db.session.query(model).filter_by(organization_id=organization.id).first().id
+        for model in (Membership, ApiToken)
+    ]
 
 
 def ask(client, method, request, headers):
@@ -200,7 +276,7 @@ def rules(app):
 def everything(cast) -> list[tuple]:
     """All rows that a request could have changed, and the log."""
     db.session.expire_all()
-    tables = (Organization, Tenant, Service, ServiceGroup, Incident, Event)
+    tables = (Organization, Tenant, Service, ServiceGroup, Incident, Event, User, Membership, ApiToken)
     return [tuple(row) for table in tables for row in db.session.execute(select(table.__table__))]
 
 
@@ -234,7 +310,7 @@ def test_readers_of_a_public_page_write_nothing_there(places, client, who):
     its = Its("org-456", "acme", None, None, places.acme_service.id, group.id, incident.id)
     before = everything(places)
     for (rule, method), request in ROWS.items():
-        if method == "GET":
+        if method == "GET" or (who == "acme-viewer" and (rule, method) in ANY_MEMBERS):
             continue
         response = ask(client, method, request(its), places.bearer(who))
         refused = 404 if who in OUTSIDERS and rule.startswith("/admin") else 403

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from . import overview, service  # noqa: F401 (each hangs its routes on the blueprint)
+from . import member, overview, service, settings, tenant, token  # noqa: F401 (each hangs its routes on the blueprint)
 from .place import blueprint
 
 

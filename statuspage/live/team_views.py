@@ -1,0 +1,113 @@
+"""The admin's lists of tenants, members and tokens, as boards."""
+
+from ..models.scope import Scope
+from .board import Drawing
+from .parts import list_part, part
+from .state import State
+
+
+def tenants(state: State, scope: Scope) -> Drawing:
+    """Each with its page, who may see it, and what is on it."""
+    return Drawing(
+        title=f"Tenants · {state.name} admin",
+        headline=_count(len(state.tenants), "tenant"),
+        parts=(
+            list_part(
+                "tenants",
+                "admin/tenants/_tenants.html",
+                [
+                    part(
+                        f"tenant-{tenant.id}",
+                        "admin/tenants/_tenant.html",
+                        tenant_id=tenant.id,
+                        name=tenant.name,
+                        path=f"/{state.slug}/{tenant.slug}",
+                        public=tenant.public,
+                        services=sum(service.tenant_id == tenant.id for service in state.services),
+                        incidents=sum(
+                            incident.tenant_id == tenant.id for incident in state.open_incidents(scope)
+                        ),
+                        base=_base(state),
+                    )
+                    for tenant in state.tenants.values()
+                ],
+                base=_base(state),
+            ),
+        ),
+    )
+
+
+def members(state: State, scope: Scope) -> Drawing:
+    """Everybody with a role, in the organization or in one tenant."""
+    found = state.team.members if state.team else ()
+    return Drawing(
+        title=f"Members · {state.name} admin",
+        headline=_count(len({member.user_id for member in found}), "member"),
+        parts=(
+            list_part(
+                "members",
+                "admin/members/_members.html",
+                [
+                    part(
+                        f"member-{member.id}",
+                        "admin/members/_member.html",
+                        member=member,
+                        place=_place(state, member.tenant_id),
+                        base=_base(state),
+                    )
+                    for member in found
+                ],
+            ),
+        ),
+    )
+
+
+def tokens(state: State, scope: Scope) -> Drawing:
+    """Every token of the organization that nobody revoked."""
+    found = state.team.tokens if state.team else ()
+    return Drawing(
+        title=f"API tokens · {state.name} admin",
+        headline=_count(len(found), "token"),
+        parts=(
+            list_part(
+                "tokens",
+                "admin/tokens/_tokens.html",
+                [
+                    part(
+                        f"token-{token.id}",
+                        "admin/tokens/_token.html",
+                        token=token,
+                        place=_place(state, token.tenant_id),
+                        base=_base(state),
+                    )
+                    for token in found
+                ],
+            ),
+        ),
+    )
+
+
+def sheet(state: State, scope: Scope) -> Drawing:
+    """How things are, above a form."""
+    headline = state.description(scope)
+    empty = state.is_empty(scope)
+    summary = part(
+        "summary", "admin/_summary.html", status=state.status(scope), headline=headline, empty=empty
+    )
+    return Drawing(f"{state.name} admin", headline, (summary,))
+
+
+def _base(state: State) -> str:
+    return f"/admin/{state.slug}"
+
+
+def _place(state: State, tenant_id: str | None) -> str:
+    """What the role is held in: a tenant's name, or nothing for the whole organization."""
+    return state.tenants[tenant_id].name if tenant_id in state.tenants else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+SCREENS = {"tenants": tenants, "members": members, "tokens": tokens, "sheet": sheet}

@@ -1,0 +1,156 @@
+"""Page settings in the admin, and the end of an organization."""
+
+import pytest
+
+from statuspage.database import db, transaction
+from statuspage.models.organization import Organization
+from statuspage.models.status import Visibility
+from tests.web.admin.desk import BASE, refused, sit, try_everything
+from tests.web.browser import document, error_of, fields_of, words
+
+pytestmark = pytest.mark.one_database
+PATH = f"{BASE}/settings"
+
+
+@pytest.fixture
+def admin(app, cast):
+    return sit(app, cast, "acme-admin")
+
+
+def acme() -> Organization | None:
+    db.session.rollback()
+    db.session.expire_all()
+    return db.session.get(Organization, "org-456")
+
+
+def opened(browser) -> dict[str, str]:
+    return fields_of(browser.get(PATH), 1)
+
+
+def save(browser, **fields: str):
+    return browser.open(PATH, "POST", data={**opened(browser), **fields})
+
+
+def test_the_form_shows_what_is(cast, admin):
+    shown = opened(admin)
+    assert {name: shown[name] for name in ("name", "slug", "timezone", "visibility", "indexed")} == {
+        "name": "Acme",
+        "slug": "acme",
+        "timezone": "UTC",
+        "visibility": "public",
+        "indexed": "1",
+    }
+    zones = document(admin.get(PATH)).xpath("//datalist/option")
+    assert {"Europe/Berlin", "Pacific/Auckland"} <= {zone.text for zone in zones}
+
+
+def test_everything_is_saved(cast, admin):
+    fields = opened(admin) | {"name": "Ace", "slug": "ace", "timezone": "Asia/Tokyo", "visibility": "private"}
+    del fields["indexed"]
+    answer = admin.open(PATH, "POST", data=fields)
+    assert (answer.status_code, answer.location) == (303, "/admin/ace/settings?saved=1")
+    saved = acme()
+    assert (saved.name, saved.slug, saved.timezone, saved.visibility, saved.indexed) == (
+        "Ace",
+        "ace",
+        "Asia/Tokyo",
+        Visibility.PRIVATE,
+        False,
+    )
+    assert "Saved." in words(document(admin.get("/admin/ace/settings?saved=1")).body)
+
+
+def test_one_save_does_not_undo_what_the_form_did_not_touch(cast, admin):
+    assert save(admin, name="Ace").status_code == 303
+    assert (acme().name, acme().slug, acme().indexed) == ("Ace", "acme", True)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("name", "", "Fill this in."),
+        ("slug", "globex", "“globex” is taken. Choose another."),
+        ("slug", "admin", "“admin” is a word the application uses itself. Choose another."),
+        ("slug", "A B", "Use 1 to 40 lower-case letters, digits and inner hyphens."),
+        ("timezone", "Berlin", "“Berlin” is no time zone. Write it like Europe/Berlin."),
+        ("timezone", "../etc/passwd", "“../etc/passwd” is no time zone. Write it like Europe/Berlin."),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(cast, admin, field, text, said):
+    answer = save(admin, **{"name": "Typed", field: text})
+    assert answer.status_code == 422
+    assert error_of(answer, field) == said
+    kept = fields_of(answer, 1)
+    assert kept[field] == text
+    assert field == "name" or kept["name"] == "Typed"
+    assert acme().name == "Acme"
+
+
+def test_a_box_that_was_unticked_stays_so_while_something_else_is_wrong(cast, admin):
+    fields = opened(admin) | {"name": ""}
+    del fields["indexed"]
+    assert "indexed" not in fields_of(admin.open(PATH, "POST", data=fields), 1)
+
+
+def test_a_second_operators_newer_save_is_shown_and_not_overwritten(app, cast, admin):
+    mine = opened(admin)
+    assert save(sit(app, cast, "acme-owner"), name="Theirs", timezone="Asia/Tokyo").status_code == 303
+    answer = admin.open(PATH, "POST", data={**mine, "name": "Mine"})
+    assert answer.status_code == 409
+    assert error_of(answer, "name").startswith("Somebody else just saved “Theirs”.")
+    assert error_of(answer, "timezone").startswith("Somebody else just saved “Asia/Tokyo”.")
+    assert fields_of(answer, 1)["name"] == "Mine"
+    assert acme().name == "Theirs"
+    assert admin.open(PATH, "POST", data=fields_of(answer, 1)).status_code == 303
+    assert (acme().name, acme().timezone) == ("Mine", "UTC")
+
+
+def test_a_double_click_is_no_conflict_with_oneself(cast, admin):
+    fields = {**opened(admin), "name": "Ace"}
+    assert [admin.open(PATH, "POST", data=fields).status_code for _ in range(2)] == [303, 303]
+
+
+def test_with_htmx_the_answer_holds_the_form_or_leads_on(cast, admin):
+    fields = opened(admin)
+    wrong = admin.open(PATH, "POST", data={**fields, "name": ""}, headers={"HX-Request": "true"})
+    assert wrong.status_code == 422
+    assert document(wrong).get_element_by_id("settings").tag == "form"
+    right = admin.open(PATH, "POST", data={**fields, "name": "Ace"}, headers={"HX-Request": "true"})
+    assert (right.status_code, right.headers["HX-Redirect"]) == (204, f"{PATH}?saved=1")
+
+
+def test_only_an_owner_deletes_it_and_types_its_path(app, cast, admin):
+    path = f"{PATH}/deletion"
+    assert refused(admin, path) == refused(admin, path, {"slug": "acme"}) == 403
+    owner = sit(app, cast, "acme-owner")
+    for text in ("", "Acme", "globex", "x" * 99):
+        answer = owner.post(path, {"slug": text})
+        assert answer.status_code == 422
+        assert error_of(answer, "slug")
+    assert acme()
+    assert owner.post(path, {"slug": "acme"}).location == "/admin"
+    assert acme() is None
+    assert owner.get("/acme").status_code == owner.get(BASE).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [("acme-viewer", 403), ("acme-editor", 403), ("north-editor", 404), ("globex-owner", 404)],
+)
+def test_who_may_not(app, cast, who, code):
+    browser = sit(app, cast, who)
+    for path in (PATH, f"{PATH}/deletion"):
+        assert refused(browser, path) == code
+        assert refused(browser, path, {"slug": "acme", "name": "Stolen"}) == code
+    assert acme().name == "Acme"
+
+
+def test_nothing_that_is_typed_breaks_it(cast, admin):
+    fields = {"name": "Acme", "slug": "acme", "timezone": "UTC", "visibility": "public", "indexed": "1"}
+    try_everything(
+        admin, PATH, {name: fields[name] for name in ("name", "timezone", "visibility", "indexed")}
+    )
+    with transaction(cast.acme):
+        cast.acme.update(name="Acme")
+    for slug in ("\x00", "../x", "<script>", "a/b", "حالة"):
+        assert save(admin, slug=slug).status_code == 422
