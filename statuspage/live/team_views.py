@@ -1,4 +1,7 @@
-"""The admin's lists of tenants, members and tokens, as boards."""
+"""The admin's lists of tenants, members and tokens, as boards.
+
+Their titles hold nothing that no part shows: a change of the title alone would not be sent.
+"""
 
 from ..models.scope import Scope
 from .board import Drawing
@@ -9,7 +12,7 @@ from .state import State
 def tenants(state: State, scope: Scope) -> Drawing:
     """Each with its page, who may see it, and what is on it."""
     return Drawing(
-        title=f"Tenants · {state.name} admin",
+        title="Tenants · admin",
         headline=_count(len(state.tenants), "tenant"),
         parts=(
             list_part(
@@ -41,7 +44,7 @@ def members(state: State, scope: Scope) -> Drawing:
     """Everybody with a role, in the organization or in one tenant."""
     found = state.team.members if state.team else ()
     return Drawing(
-        title=f"Members · {state.name} admin",
+        title="Members · admin",
         headline=_count(len({member.user_id for member in found}), "member"),
         parts=(
             list_part(
@@ -66,7 +69,7 @@ def tokens(state: State, scope: Scope) -> Drawing:
     """Every token of the organization that nobody revoked."""
     found = state.team.tokens if state.team else ()
     return Drawing(
-        title=f"API tokens · {state.name} admin",
+        title="API tokens · admin",
         headline=_count(len(found), "token"),
         parts=(
             list_part(
@@ -94,7 +97,7 @@ def sheet(state: State, scope: Scope) -> Drawing:
     summary = part(
         "summary", "admin/_summary.html", status=state.status(scope), headline=headline, empty=empty
     )
-    return Drawing(f"{state.name} admin", headline, (summary,))
+    return Drawing(f"{headline} · admin", headline, (summary,))
 
 
 def _base(state: State) -> str:

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ..models.status import Visibility
 from .shape import Form
 from .sign_in import Email, Password
-from .text import Id, Name, Slug, one_line
+from .text import Id, Name, Slug, one_line, plain_breaks
 
 RoleName = Literal["viewer", "editor", "admin", "owner"]
 
@@ -50,6 +50,8 @@ class Settings(Form):
     timezone: Annotated[str, Field(min_length=1, max_length=80), AfterValidator(one_line)]
     visibility: Visibility
     indexed: bool = False
+    embed_origins: Annotated[str, Field(max_length=20_000), BeforeValidator(plain_breaks)] = ""
+    """Sites that may frame the embed, one a line."""
 
 
 class Deletion(Form):

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from statuspage.database import db, transaction
 from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
-from statuspage.live.views import ADMIN
+from statuspage.live.team_views import SCREENS
 from statuspage.models.access import Proof
 from statuspage.models.errors import NotFound
 from statuspage.models.incident import Incident
@@ -58,7 +58,7 @@ def stage(cast):
         (Scope(cast.acme.id, cast.north.id), "embed"),
         (Scope(cast.acme.id), "embed-full"),
         (Scope(cast.acme.id, cast.north.id), "embed-full"),
-        *((Scope(cast.acme.id, whole=True), f"admin/{screen}") for screen in ADMIN),
+        *((Scope(cast.acme.id, whole=True), f"admin/{screen}") for screen in SCREENS),
     ]
     return cast
 

@@ -5,6 +5,7 @@ from zoneinfo import available_timezones
 from flask import Response, request
 
 from ...database import transaction
+from ...models.embedding import allow_embedding
 from ...models.errors import Invalid
 from ...models.organization import Organization, check_timezone
 from ...schemas import team as shapes
@@ -53,6 +54,9 @@ def _save(place: Place, form: Form[shapes.Settings]) -> int | None:
             visibility=new.visibility,
             indexed=new.indexed,
         )
+        origins = new.embed_origins.split()
+        if origins != place.organization.embed_origins:
+            allow_embedding(place.organization, origins)
     return None
 
 
@@ -63,6 +67,7 @@ def _fields(organization: Organization) -> dict[str, str]:
         "timezone": organization.timezone,
         "visibility": organization.visibility,
         "indexed": "1" if organization.indexed else "",
+        "embed_origins": "\n".join(organization.embed_origins),
     }
 
 

@@ -8,6 +8,7 @@ from flask import Response, current_app, json, render_template, request
 
 from ...database import db, transaction
 from ...models.idempotency import earlier, remember
+from ...schemas.text import plain_breaks
 from ..auth import current_user
 from ..form import Form
 from .place import Place
@@ -64,6 +65,8 @@ def is_overtaken(form: Form[Any], now: Mapping[str, Any]) -> bool:
     if not opened or opened == _version_of(now):
         return False
     for name, value in now.items():
-        if form.values.get(name, "") != value:
-            form.errors[name] = f"Somebody else just saved “{value}”. Save again to put yours in its place."
+        if str(plain_breaks(form.values.get(name, ""))).strip() != value:
+            form.errors[name] = (
+                f"Somebody else just saved “{value or 'nothing'}”. Save again to put yours in its place."
+            )
     return bool(form.errors)

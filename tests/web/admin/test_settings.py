@@ -154,3 +154,18 @@ def test_nothing_that_is_typed_breaks_it(cast, admin):
         cast.acme.update(name="Acme")
     for slug in ("\x00", "../x", "<script>", "a/b", "حالة"):
         assert save(admin, slug=slug).status_code == 422
+
+
+def test_sites_that_may_show_the_embed_stand_one_a_line(cast, admin):
+    assert save(admin, embed_origins="https://A.example/\r\n\r\nhttp://b.example:8080").status_code == 303
+    assert acme().embed_origins == ["https://a.example", "http://b.example:8080"]
+    assert opened(admin)["embed_origins"].split() == ["https://a.example", "http://b.example:8080"]
+    assert save(admin, name="Ace").status_code == 303
+    assert len(acme().embed_origins) == 2
+    answer = save(admin, embed_origins="https://a.example\nno site", name="Typed")
+    assert answer.status_code == 422
+    assert "“no”" in error_of(answer, "embed_origins")
+    assert fields_of(answer, 1)["embed_origins"].split() == ["https://a.example", "no", "site"]
+    assert acme().name == "Ace"
+    assert save(admin, embed_origins="").status_code == 303
+    assert acme().embed_origins == []
