@@ -50,6 +50,8 @@ class Settings(Form):
     timezone: Annotated[str, Field(min_length=1, max_length=80), AfterValidator(one_line)]
     visibility: Visibility
     indexed: bool = False
+    accent: Annotated[str, Field(max_length=40)] = ""
+    """A colour like #0969da; left out: ours."""
     embed_origins: Annotated[str, Field(max_length=20_000), BeforeValidator(plain_breaks)] = ""
     """Sites that may frame the embed, one a line."""
 

@@ -171,6 +171,7 @@ ROWS = {
     ),
     ("/admin/<org>/settings", "GET"): lambda its: (f"{its.admin}/settings", None),
     ("/admin/<org>/settings", "POST"): lambda its: (f"{its.admin}/settings", Typed(name="x")),
+    ("/admin/<org>/settings/logo", "POST"): lambda its: (f"{its.admin}/settings/logo", Typed(remove="1")),
     ("/admin/<org>/settings/deletion", "GET"): lambda its: (f"{its.admin}/settings/deletion", None),
     ("/admin/<org>/settings/deletion", "POST"): lambda its: (
         f"{its.admin}/settings/deletion",

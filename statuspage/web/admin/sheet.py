@@ -56,6 +56,10 @@ def _version_of(values: Mapping[str, Any]) -> str:
     return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
+class Overtaken(Exception):
+    """Somebody else saved something since the form was opened: it is shown, 409."""
+
+
 def is_overtaken(form: Form[Any], now: Mapping[str, Any]) -> bool:
     """Whether somebody else saved something else since the form was opened. Says what, beside each field.
 

@@ -1,5 +1,7 @@
 """Page settings in the admin, and the end of an organization."""
 
+import io
+
 import pytest
 
 from statuspage.database import db, transaction
@@ -169,3 +171,52 @@ def test_sites_that_may_show_the_embed_stand_one_a_line(cast, admin):
     assert acme().name == "Ace"
     assert save(admin, embed_origins="").status_code == 303
     assert acme().embed_origins == []
+
+
+def test_the_accent_is_taken_if_it_can_be_read(cast, admin):
+    assert save(admin, accent="0969DA").status_code == 303
+    assert acme().accent == "#0969da"
+    assert "/acme/theme.css" in admin.get("/acme").text
+    for text in ("#ffff00", "red", "#12"):
+        answer = save(admin, accent=text)
+        assert answer.status_code == 422
+        assert error_of(answer, "accent")
+        assert fields_of(answer, 1)["accent"] == text
+    fields = {**opened(admin), "accent": "  0000FF "}
+    assert [admin.open(PATH, "POST", data=fields).status_code for _ in range(2)] == [303, 303]
+    assert save(admin, accent="").status_code == 303
+    assert acme().accent is None
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 50
+
+
+def upload(browser, content: bytes | None, **fields: str):
+    sent = {"csrf": browser.csrf, **fields}
+    if content is not None:
+        sent["logo"] = (io.BytesIO(content), "logo.png")
+    return browser.open(f"{PATH}/logo", "POST", data=sent, content_type="multipart/form-data")
+
+
+def test_a_logo_comes_and_goes(cast, admin):
+    assert upload(admin, PNG).status_code == 303
+    assert acme().logo_type == "image/png"
+    assert admin.get("/acme/logo").data == PNG
+    assert document(admin.get(PATH)).xpath("//img[@alt='The present logo']")
+    assert upload(admin, None, remove="1").status_code == 303
+    assert acme().logo is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"<html>", b"GIF89a", PNG + b"x" * 262_144])
+def test_what_is_no_logo_is_refused_beside_its_field(cast, admin, content):
+    answer = upload(admin, content)
+    assert answer.status_code == 422
+    assert error_of(answer, "logo")
+    assert fields_of(answer, 1)["name"] == "Acme"
+    assert acme().logo_hash is None
+
+
+def test_who_may_not_set_a_logo(app, cast):
+    for who, code in (("acme-editor", 403), ("north-editor", 404), ("globex-owner", 404)):
+        assert upload(sit(app, cast, who), PNG).status_code == code
+    assert acme().logo_hash is None
