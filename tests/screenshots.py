@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +34,7 @@ from statuspage.models.incident import Incident  # noqa: E402
 from statuspage.models.organization import Organization, Tenant  # noqa: E402
 from statuspage.models.service import Service, ServiceGroup  # noqa: E402
 from statuspage.models.status import Impact, IncidentStatus, ServiceStatus  # noqa: E402
+from statuspage.web import setup  # noqa: E402
 from tests.foreign import ForeignSite  # noqa: E402
 
 WIDTHS = (360, 768, 1280)
@@ -54,6 +56,29 @@ PAGES = {
     "branded-tenant": "/branded/north",
     "branded-history": "/branded/history",
     "wrong-month": "/calm/history?month=2026-13",
+}
+BEFORE = {"setup": "/setup"}  # there as long as nobody can sign in; its form makes the operator of the rest
+INSIDE = {
+    "sign-in": "/sign-in",
+    "account": "/account",
+    "tenants": "/admin/names/tenants",
+    "tenants-empty": "/admin/calm/tenants",
+    "tenant-edit": "/admin/names/tenants/names-north",
+    "tenant-deletion": "/admin/names/tenants/names-north/deletion",
+    "members": "/admin/names/members",
+    "member-new": "/admin/names/members/new",
+    "tokens": "/admin/names/tokens",
+    "token-new": "/admin/names/tokens/new",
+    "settings": "/admin/branded/settings",
+    "settings-wrong": "/admin/calm/settings",
+    "settings-deletion": "/admin/calm/settings/deletion",
+}
+OPERATOR = {
+    "name": "Robin Example",
+    "email": "robin@example.org",
+    "password": "correct horse battery",
+    "organization": "Umbrella",
+    "slug": "umbrella",
 }
 AXE = """async () => {
   // What a see-through frame is read on belongs to another document: axe would take it for white.
@@ -79,8 +104,9 @@ def main() -> int:
         try:
             base = f"http://127.0.0.1:{environ['PORT']}"
             wait_for(f"{base}/calm")
+            code = setup.code(create_app(config.read(environ)))
             with shop(base) as foreign:
-                return photograph_all(base, pages | foreign, folder)
+                return photograph_all(base, pages | foreign, folder, code)
         finally:
             server.terminate()
             server.wait()
@@ -366,27 +392,69 @@ def spread(incident: Incident, step: timedelta) -> None:
 # --- looking ---------------------------------------------------------------------------------------
 
 
-def photograph_all(base: str, pages: dict[str, str], folder: Path) -> int:
+def photograph_all(base: str, pages: dict[str, str], folder: Path, code: str) -> int:
+    """First what is there before anybody can sign in, then as the visitor and as the operator see it."""
     found = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, path in pages.items():
-            for theme in THEMES:
-                for width in WIDTHS:
-                    found += photograph(browser, urljoin(base, path), folder / f"{name}-{width}-{theme}.png")
-            found += overflow(browser, urljoin(base, path))
+        visitor = browser.new_context().storage_state()
+        found += photograph_each(browser, base, BEFORE, folder, visitor)
+        operator = set_up(browser, base, code)
+        found += photograph_each(browser, base, pages, folder, visitor)
+        for name, path in INSIDE.items():
+            who = visitor if name == "sign-in" else operator
+            found += photograph_each(browser, base, {name: path}, folder, who)
         browser.close()
     print(f"{found} problems" if found else "No problems.")
     return 1 if found else 0
 
 
-def photograph(browser: Browser, url: str, picture: Path) -> int:
+def photograph_each(browser: Browser, base: str, pages: dict[str, str], folder: Path, who: Any) -> int:
+    """`who` is what the browser's store holds: nothing, or a session."""
+    found = 0
+    for name, path in pages.items():
+        for theme in THEMES:
+            for width in WIDTHS:
+                picture = folder / f"{name}-{width}-{theme}.png"
+                found += photograph(browser, urljoin(base, path), picture, who)
+        found += overflow(browser, urljoin(base, path), who)
+    return found
+
+
+def set_up(browser: Browser, base: str, code: str) -> Any:
+    """As whoever begins: the session of the operator that the wizard makes. Invites somebody, too."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{base}/setup?code={code}")
+    for field, text in OPERATOR.items():
+        page.locator(f"#{field}").fill(text)
+    page.get_by_role("button", name="Create it").click()
+    page.wait_for_url("**/admin/umbrella")
+    for name, email in (("Eve Example", "eve@example.org"), ("نور الشمالي", "nour@example.org")):
+        page.goto(f"{base}/admin/names/members/new")
+        page.locator("#email").fill(email)
+        page.locator("#name").fill(name)
+        page.get_by_role("button", name="Add", exact=True).click()
+        page.locator("#secret").wait_for()
+    page.goto(f"{base}/admin/names/tokens/new")
+    page.locator("#name").fill("Deployment")
+    page.get_by_role("button", name="Create it").click()
+    page.locator("#secret").wait_for()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+def photograph(browser: Browser, url: str, picture: Path, who: Any) -> int:
     """One full-page picture; the number of things that axe minds, each printed."""
     _, width, theme = picture.stem.rsplit("-", 2)
-    page = browser.new_page(viewport={"width": int(width), "height": 800}, color_scheme=theme)
+    size = {"width": int(width), "height": 800}
+    page = browser.new_page(viewport=size, color_scheme=theme, storage_state=who)
     page.goto(url)
     if "/console" in url:
         use_console(page)
+    if picture.stem.startswith("settings-wrong"):
+        mistype(page)
     show_frames(page)
     page.screenshot(path=picture, full_page=True)
     violations = []
@@ -414,6 +482,13 @@ def use_console(page: Page) -> None:
     page.locator("#rows pre").first.wait_for()
 
 
+def mistype(page: Page) -> None:
+    """What a form says of a mistake."""
+    page.locator("#timezone").fill("Berlin")
+    page.get_by_role("button", name="Save").click()
+    page.locator("#timezone-error").wait_for()
+
+
 def show_frames(page: Page) -> None:
     """What is out of sight is not painted in a frame of another site: make the window as tall as the page."""
     if len(page.frames) > 1:
@@ -423,9 +498,9 @@ def show_frames(page: Page) -> None:
         page.wait_for_function(FITTED)
 
 
-def overflow(browser: Browser, url: str) -> int:
+def overflow(browser: Browser, url: str, who: Any) -> int:
     """Whether a narrow window (or one at 400 %) scrolls sideways."""
-    page = browser.new_page(viewport={"width": NARROW, "height": 640})
+    page = browser.new_page(viewport={"width": NARROW, "height": 640}, storage_state=who)
     page.goto(url)
     show_frames(page)
     excess = max(frame.evaluate("document.documentElement.scrollWidth - innerWidth") for frame in page.frames)
