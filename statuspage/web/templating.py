@@ -13,8 +13,35 @@ from .markdown import markdown, plain
 
 def register(app: Flask) -> None:
     app.jinja_env.filters.update(
-        iso=iso, moment=moment, day=day, duration=duration, markdown=markdown, plain=plain
+        iso=iso,
+        moment=moment,
+        day=day,
+        duration=duration,
+        markdown=markdown,
+        plain=plain,
+        browser=browser,
     )
+
+
+# In this order: each says that it is the ones after it, too.
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+SYSTEMS = {
+    "iPhone": "an iPhone",
+    "iPad": "an iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Mac OS": "macOS",
+    "Linux": "Linux",
+}
+
+
+def browser(agent: str) -> str:
+    """`Firefox on Linux`, from what a browser says of itself; what is none of these stays as it is."""
+    name = next((word for mark, word in BROWSERS.items() if mark in agent), "")
+    system = next((word for mark, word in SYSTEMS.items() if mark in agent), "")
+    if name and system:
+        return f"{name} on {system}"
+    return name or agent or "A browser that does not say what it is"
 
 
 def moment(value: datetime) -> str:

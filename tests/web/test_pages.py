@@ -17,7 +17,7 @@ from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import Impact, IncidentStatus, ServiceStatus
 from statuspage.web.errors import answer
 from statuspage.web.markdown import markdown, plain
-from statuspage.web.templating import duration
+from statuspage.web.templating import browser, duration
 
 pytestmark = pytest.mark.one_database
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\" onclick='x' style='x' {{ 1234 * 4321 }}"
@@ -291,6 +291,21 @@ def test_markdown_becomes_the_safe_few_elements(text, expected):
 def test_plain_words_of_a_message_are_escaped_again_where_they_stand():
     assert plain("**a** &amp; <b>\n\nc") == "a & <b> c"
     assert escape(plain("<b>")) == "&lt;b&gt;"
+
+
+@pytest.mark.parametrize(
+    ("agent", "expected"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Linux; Android 16) Chrome/140.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Safari/604.1", "Safari on an iPhone"),
+        ("curl/8.5", "curl/8.5"),
+        ("", "A browser that does not say what it is"),
+    ],
+)
+def test_a_browser_by_its_name(agent, expected):
+    assert browser(agent) == expected
 
 
 @pytest.mark.parametrize(
