@@ -196,13 +196,13 @@ def test_a_path_of_any_script_can_be_gone_on_to(browser):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x" * 5000, "a\x00b", "<script>", "😀" * 80, "حالة", "a@b", "{{ 7*7 }}"]
+    "text", ["", "x" * 5000, "a\x00b", "<script>alert(1)</script>", "😀" * 80, "حالة", "a@b", "{{ 7*7 }}"]
 )
 def test_nothing_that_is_typed_breaks_the_form(browser, text):
     for email, password in ((text, PASSWORD), (EMAIL, text), (text, text)):
         answer = browser.sign_in(email, password)
         assert answer.status_code in (422, 429)
-        assert "<script>" not in answer.text
+        assert "<script>alert" not in answer.text
 
 
 # --- throttling ------------------------------------------------------------------------------------

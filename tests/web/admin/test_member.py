@@ -127,11 +127,11 @@ def test_a_link_ends_after_a_week_and_with_a_new_one_and_with_the_membership(app
     assert visitor.get(third).status_code == 404
 
 
-@pytest.mark.parametrize("secret", ["unknown", "a\x00b", "x" * 3000, "<script>", "..", "%2e%2e"])
+@pytest.mark.parametrize("secret", ["unknown", "a\x00b", "x" * 3000, "<script>alert(1)", "..", "%2e%2e"])
 def test_a_link_that_never_was(app, cast, secret):
     answer = Browser(app).get(f"/join/{secret}")
     assert answer.status_code == 404
-    assert "<script>" not in answer.text
+    assert "<script>alert" not in answer.text
 
 
 def test_a_link_asks_for_a_good_password_and_for_our_own_form(app, cast, admin):

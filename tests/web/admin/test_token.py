@@ -88,7 +88,7 @@ def test_a_member_sees_the_own_ones_alone_and_an_admin_all(app, cast, admin):
     page = viewer.get(f"{BASE}/tokens")
     assert "Deployment" in page.text
     assert "acme-owner" not in page.text
-    assert not document(page).xpath("//main/@data-view")
+    assert document(page).xpath("//main/@data-view") == ["admin/sheet"]  # how things are, no more
     rows = texts(admin.get(f"{BASE}/tokens"), "tokens")
     assert rows[0].startswith("Deployment Viewer acme-viewer")
     assert len(rows) == 7  # six of the cast
