@@ -12,10 +12,10 @@ from sqlalchemy import text
 from statuspage.database import db, transaction
 from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
-from statuspage.live.team_views import SCREENS
+from statuspage.live.views import ADMIN
 from statuspage.models.access import Proof
 from statuspage.models.errors import NotFound
-from statuspage.models.incident import Incident
+from statuspage.models.incident import Incident, IncidentUpdate
 from statuspage.models.invitation import Invitation
 from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
@@ -58,7 +58,8 @@ def stage(cast):
         (Scope(cast.acme.id, cast.north.id), "embed"),
         (Scope(cast.acme.id), "embed-full"),
         (Scope(cast.acme.id, cast.north.id), "embed-full"),
-        *((Scope(cast.acme.id, whole=True), f"admin/{screen}") for screen in SCREENS),
+        *((Scope(cast.acme.id, whole=True), f"admin/{screen}") for screen in ADMIN),
+        (Scope(cast.acme.id, whole=True), f"admin/incident/{own.id}"),
     ]
     return cast
 
@@ -211,6 +212,8 @@ def test_random_verbs_with_loss_doubles_reordering_and_other_nodes_converge(migr
             (Scope(cast.acme.id), f"incident/{incident.id}"),
             (Scope(cast.acme.id, cast.north.id), "embed"),
             (Scope(cast.acme.id), "embed-full"),
+            (Scope(cast.acme.id, whole=True), f"admin/incident/{incident.id}"),
+            (Scope(cast.acme.id, whole=True), "admin/services"),
         ]
         pages = [Page(scope, view, nodes["A"], everywhere(cast)) for scope, view in views]
         for page in pages:
@@ -265,7 +268,17 @@ def empty_database() -> None:
 
 
 def test_every_verb_of_the_models_is_among_the_steps():
-    for model in (Service, ServiceGroup, Incident, Organization, Tenant, Membership, ApiToken, Invitation):
+    for model in (
+        Service,
+        ServiceGroup,
+        Incident,
+        IncidentUpdate,
+        Organization,
+        Tenant,
+        Membership,
+        ApiToken,
+        Invitation,
+    ):
         verbs = {
             name for name, member in vars(model).items() if inspect.isroutine(member) or is_class_verb(member)
         }
