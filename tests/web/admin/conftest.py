@@ -1,17 +1,15 @@
 """Operators before the admin's forms, as browsers send them: with a session, and all that a form carries."""
 
-import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-from flask.testing import FlaskClient
-from lxml import html
 from werkzeug.test import TestResponse
 
 from statuspage.database import db, transaction
-from statuspage.models.session import COOKIE, UserSession
-from statuspage.models.user import User
+from statuspage.models.session import UserSession
+from tests.web.browser import Browser, document
+from tests.web.browser import words as words_of
 
 HOSTILE = {
     "long": "x" * 10_001,
@@ -26,33 +24,30 @@ HOSTILE = {
 }
 
 
-class Browser(NamedTuple):
-    """A signed-in browser: it opens pages, and sends their forms with all that stands in them."""
-
-    client: FlaskClient
-    session_id: str
-
-    def open(self, path: str) -> TestResponse:
-        return self.client.get(path, headers={"Accept": "text/html"})
+class Operator(Browser):
+    """Opens pages, and sends their forms with all that stands in them."""
 
     def form(self, path: str, id: str) -> dict[str, Any]:
         """The fields of a page's form, as a browser would send them untouched."""
         return fields(self.open(path), id)
 
     def send(self, path: str, fields: dict[str, Any]) -> TestResponse:
-        return self.client.post(
-            path, data=fields, headers={"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
-        )
+        return self.open(path, "POST", data=fields)
 
     def fill(self, path: str, id: str, to: str = "", **typed: Any) -> TestResponse:
         """Open a page, type into its form, send it (to where the pressed button leads)."""
         typed = {name.replace("__", "."): text for name, text in typed.items()}
         return self.send(to or path, self.form(path, id) | typed)
 
-    def sign_out_elsewhere(self) -> None:
-        """The session ends, the page stays open."""
+    def lose_session(self) -> None:
+        """The sessions of everybody end, the page stays open."""
         with transaction():
-            db.session.get(UserSession, self.session_id).end()
+            for session in db.session.query(UserSession):
+                session.end()
+
+
+def form_of(response: TestResponse, id: str) -> Any:
+    return document(response).get_element_by_id(id)
 
 
 def fields(response: TestResponse, id: str) -> dict[str, Any]:
@@ -65,25 +60,12 @@ def text_of(form: Any, name: str) -> str:
     return (form.fields[name] or "").removeprefix("\n")
 
 
-def form_of(response: TestResponse, id: str) -> Any:
-    return html.fromstring(response.get_data(as_text=True)).get_element_by_id(id)
-
-
 def words(response: TestResponse) -> str:
     """What a person reads of an answer."""
-    return re.sub(r"\s+", " ", html.fromstring(response.get_data(as_text=True)).text_content())
+    return words_of(document(response))
 
 
 @pytest.fixture
-def sign_in(app, cast) -> Callable[[str], Browser]:
+def sign_in(app, cast) -> Callable[[str], Operator]:
     """`sign_in("acme-editor")`: a browser of one of the cast."""
-
-    def sign_in(name: str) -> Browser:
-        with transaction():
-            session, secret = UserSession.begin(db.session.get_one(User, cast.users[name].id), "Test")
-            id = session.id
-        client = app.test_client()
-        client.set_cookie(COOKIE, secret)
-        return Browser(client, id)
-
-    return sign_in
+    return lambda name: Operator.of(app, cast.users[name])

@@ -362,7 +362,7 @@ def test_what_was_said_meanwhile_is_shown_before_mine_is_sent(sign_in, editor, i
 
 def test_a_session_that_ended_in_the_middle_keeps_the_text(editor):
     typed = editor.form(NEW, "report") | {"title": "Typed", "message": "For ten minutes."}
-    editor.sign_out_elsewhere()
+    editor.lose_session()
     answer = editor.send(NEW, typed)
     assert answer.status_code == 401
     assert "what you typed is kept" in words(answer)
