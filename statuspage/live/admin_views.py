@@ -10,28 +10,13 @@ from .state import ServiceFacts, State
 
 def overview(state: State, scope: Scope) -> Drawing:
     """The cockpit: what is open, every service under one's hand, and who did what."""
-    headline = state.description(scope)
+    said = state.description(scope)
     return Drawing(
-        title=f"{headline} · {state.name} admin",
-        headline=headline,
+        title=f"{said} · {state.name} admin",
+        headline=said,
         parts=(
-            _summary(state, scope),
-            list_part(
-                "open",
-                "admin/overview/_open.html",
-                [
-                    part(
-                        f"open-{incident.id}",
-                        "admin/overview/_incident.html",
-                        incident=incident,
-                        newest=incident.updates[0],
-                        services=state.affected(incident),
-                        tenant=_tenant_name(state, incident.tenant_id),
-                        base=base(state),
-                    )
-                    for incident in state.open_incidents(scope)
-                ],
-            ),
+            summary(state, scope),
+            open_incidents(state, scope),
             list_part("controls", "admin/overview/_controls.html", _places(state, scope), base=base(state)),
             part(
                 "activity",
@@ -48,7 +33,7 @@ def base(state: State) -> str:
     return f"/admin/{state.slug}"
 
 
-def _summary(state: State, scope: Scope) -> Part:
+def summary(state: State, scope: Scope) -> Part:
     return part(
         "summary",
         "admin/_summary.html",
@@ -58,7 +43,27 @@ def _summary(state: State, scope: Scope) -> Part:
     )
 
 
-def _tenant_name(state: State, tenant_id: str | None) -> str:
+def open_incidents(state: State, scope: Scope) -> Part:
+    """Each with the way to say what is new."""
+    return list_part(
+        "open",
+        "admin/overview/_open.html",
+        [
+            part(
+                f"open-{incident.id}",
+                "admin/overview/_incident.html",
+                incident=incident,
+                newest=incident.updates[0],
+                services=state.affected(incident),
+                tenant=tenant_name(state, incident.tenant_id),
+                base=base(state),
+            )
+            for incident in state.open_incidents(scope)
+        ],
+    )
+
+
+def tenant_name(state: State, tenant_id: str | None) -> str:
     return state.tenants[tenant_id].name if tenant_id in state.tenants else ""
 
 
@@ -72,7 +77,7 @@ def _places(state: State, scope: Scope) -> list[Part]:
             f"controls-{tenant_id or 'own'}",
             "admin/overview/_place.html",
             [_control(state, service) for service in services],
-            name=_tenant_name(state, tenant_id),
+            name=tenant_name(state, tenant_id),
         )
         for tenant_id, services in by_tenant.items()
     ]

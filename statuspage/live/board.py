@@ -65,6 +65,8 @@ class Board:
         before = {part.id: part for part in self.drawing.parts}
         for part in drawing.parts:
             _stamp(before.get(part.id), part, position)
+        if drawing.title != self.drawing.title and drawing.parts:
+            drawing.parts[0].stamp = position  # a title travels with parts, so one goes with it
         self.drawing = drawing
         self.position = position
         self.dirty = True

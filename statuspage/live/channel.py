@@ -199,12 +199,13 @@ class Channel(Audience):
         if not view.isascii() or not view.isprintable() or len(view) > LONGEST_VIEW:
             raise NotFound(UNKNOWN)  # no view is called so, and a database would choke on some
         incident_id = views.incident_id(view)
+        inside = views.needs_inside(view)
         if (
-            (incident_id and incident_id not in self.state.incidents)
-            or (views.needs_inside(view) and self.state.inside is None)
+            (incident_id and (inside or incident_id not in self.state.incidents))
+            or (inside and self.state.inside is None)
             or (views.needs_team(view) and self.state.team is None)
         ):
-            self.advance(view)
+            self.advance(view)  # with what this view alone shows
         drawing = views.draw(view, self.state, scope)
         if drawing is None or self.gone:
             raise NotFound(UNKNOWN)

@@ -1,5 +1,6 @@
 """What only members see of an organization: who did what, and what the operators' own word was."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..models.event import Event
+from ..models.incident import IncidentUpdate
 from ..models.service import Service
 from ..models.status import ServiceStatus
 from ..models.user import User
@@ -42,12 +44,24 @@ class DeedFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidFacts:
+    """Who said an update, what it says of services (by id), and when somebody corrected it."""
+
+    by: str
+    services: tuple[tuple[str, ServiceStatus], ...]
+    edited_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Inside:
+    """`said`: by update, for the incidents that somebody has a screen of."""
+
     controls: dict[str, ControlFacts]
     deeds: tuple[DeedFacts, ...]
+    said: dict[str, SaidFacts]
 
 
-def load(session: Session, organization_id: str) -> Inside:
+def load(session: Session, organization_id: str, incident_ids: Iterable[str] = ()) -> Inside:
     """From the session's snapshot."""
     services = session.execute(
         select(Service.id, Service.own_status, Service.previous_status, Service.set_at, Service.set_by).where(
@@ -60,7 +74,13 @@ def load(session: Session, organization_id: str) -> Inside:
         .order_by(Event.seq.desc())
         .limit(RECENT)
     ).all()
-    names = _names(session, {row.set_by for row in services} | {event.user_id for event in events})
+    updates = session.execute(
+        select(
+            IncidentUpdate.id, IncidentUpdate.user_id, IncidentUpdate.services, IncidentUpdate.edited_at
+        ).where(IncidentUpdate.incident_id.in_(list(incident_ids)))
+    ).all()
+    people = {*(row.set_by for row in services), *(event.user_id for event in events)}
+    names = _names(session, people | {row.user_id for row in updates})
     return Inside(
         controls={
             row.id: ControlFacts(
@@ -72,6 +92,14 @@ def load(session: Session, organization_id: str) -> Inside:
             for row in services
         },
         deeds=tuple(_deed(event, names) for event in events),
+        said={
+            row.id: SaidFacts(
+                by=names.get(row.user_id, ""),
+                services=tuple((id, ServiceStatus(status)) for id, status in sorted(row.services.items())),
+                edited_at=row.edited_at,
+            )
+            for row in updates
+        },
     )
 
 

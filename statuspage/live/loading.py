@@ -48,9 +48,16 @@ def load(
         groups=_groups(session, row),
         services=_services(session, row),
         incidents=_incidents(session, row, filter(None, map(views.incident_id, shown)), known or {}),
-        inside=inside.load(session, row.id) if any(map(views.needs_inside, shown)) else None,
+        inside=_inside(session, row.id, [view for view in shown if views.needs_inside(view)]),
         team=team.load(session, row.id) if any(map(views.needs_team, shown)) else None,
     )
+
+
+def _inside(session: Session, organization_id: str, shown: list[str]) -> inside.Inside | None:
+    """What members see, if they look; with the incidents that they have a screen of."""
+    if not shown:
+        return None
+    return inside.load(session, organization_id, filter(None, map(views.incident_id, shown)))
 
 
 def _tenants(session: Session, organization: Organization) -> dict[str, TenantFacts]:

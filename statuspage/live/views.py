@@ -7,7 +7,7 @@ from typing import Any
 
 from ..models.scope import Scope
 from ..models.status import Impact, ServiceStatus, worst
-from . import admin_views, embed_views, team_views
+from . import admin_views, embed_views, incident_views, service_views, team_views
 from .board import Drawing, Part
 from .parts import NO_DATA, list_part, part
 from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
@@ -15,6 +15,9 @@ from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 DATA = "data"
 ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {
     "overview": admin_views.overview,
+    "incidents": incident_views.incidents,
+    "report": incident_views.report,
+    "services": service_views.services,
     **team_views.SCREENS,
 }
 ADMIN_VERBS = {"members": "member.list", "tokens": "token.list"}  # where reading takes more than `admin.read`
@@ -32,6 +35,8 @@ def draw(view: str, state: State, scope: Scope) -> Drawing | None:
         return _incident(state, scope, id)
     if kind == "admin" and scope.whole and id in ADMIN:
         return ADMIN[id](state, scope)
+    if kind == "admin" and scope.whole and incident_id(view):
+        return incident_views.incident(state, scope, incident_id(view) or "")
     if view in embed_views.VIEWS and not scope.whole:
         return embed_views.draw(view, state, scope)
     return None
@@ -56,7 +61,7 @@ def verb(view: str) -> str:
 
 def incident_id(view: str) -> str | None:
     """The incident that a view is about, so that the state is loaded with it."""
-    kind, _, id = view.partition("/")
+    kind, _, id = view.removeprefix("admin/").partition("/")
     return id if kind == "incident" and id else None
 
 

@@ -16,6 +16,14 @@ from .errors import Invalid
 KEPT = timedelta(hours=24)
 
 
+class Reused(Invalid):
+    """The key came with another request before; `body` is what that one was answered."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__("This Idempotency-Key was used for another request. Use a new one.")
+        self.body = body
+
+
 class IdempotentRequest(Model):
     """One answered POST. `caller` is the token or user; `fingerprint` a digest of path and body."""
 
@@ -30,14 +38,14 @@ class IdempotentRequest(Model):
 
 
 def earlier(caller: str, key: str, fingerprint: str) -> IdempotentRequest | None:
-    """The answer to the same request; Invalid when the key came with another one."""
+    """The answer to the same request; Reused when the key came with another one."""
     found = db.session.get(IdempotentRequest, (caller, key))
     if found and found.created_at < now() - KEPT:
         db.session.delete(found)
         db.session.flush()
         return None
     if found and found.fingerprint != fingerprint:
-        raise Invalid("This Idempotency-Key was used for another request. Use a new one.")
+        raise Reused(found.body)
     return found
 
 

@@ -57,6 +57,14 @@ class ServiceGroup(Model):
             db.session.flush()
             self.organization.record("group", "updated", self.id, tenant=self.tenant)
 
+    def step(self, by: int) -> None:
+        """One place up (-1) or down (1) among the groups of its page."""
+        groups = groups_of(self.organization, self.tenant)
+        place = groups.index(self)
+        groups.insert(max(0, place + by), groups.pop(place))
+        for position, group in enumerate(groups):
+            group.update(position=position)
+
     def remove(self) -> None:
         """Delete the group; its services stay, under no heading."""
         organization, tenant = self.organization, self.tenant
@@ -158,6 +166,30 @@ class Service(Model):
         if not settle(self.organization, self.tenant) or changed - {"own_status"}:
             self._record("updated")
 
+    def move(self, group: ServiceGroup | None, before: "Service | None" = None) -> None:
+        """Stand in this group (None: under no heading), before that service of it, or at its end.
+
+        Invalid when either is of another page. Whoever makes room for it moves too, by a line of its own.
+        """
+        self._check(group)
+        order = [service for service in services_of(self.organization, self.tenant) if service is not self]
+        if before and (before not in order or before.group is not group):
+            raise Invalid("It cannot stand before a service of another place.", "before")
+        order.insert(_place_in(order, group, before), self)
+        for position, service in enumerate(order):
+            service.update(position=position, **({"group": group} if service is self else {}))
+
+    def step(self, by: int) -> None:
+        """One place up (-1) or down (1); past the end of its group into the next one."""
+        groups = [None, *groups_of(self.organization, self.tenant)]
+        beside = [s for s in services_of(self.organization, self.tenant) if s.group is self.group]
+        place, heading = beside.index(self) + by, groups.index(self.group) + by
+        if 0 <= place < len(beside):
+            self.move(self.group, [*beside, None][place + (by > 0)])
+        elif 0 <= heading < len(groups):
+            there = [s for s in services_of(self.organization, self.tenant) if s.group is groups[heading]]
+            self.move(groups[heading], there[0] if by > 0 and there else None)
+
     def _check(self, group: ServiceGroup | None) -> None:
         if group and (group.organization_id, group.tenant_id) != (self.organization_id, self.tenant_id):
             raise Invalid("This group belongs to another page.", "groupId")
@@ -208,6 +240,28 @@ def services_of(organization: Organization, tenant: Tenant | None) -> list[Servi
             )
             .order_by(Service.position, Service.id)
         )
+    )
+
+
+def groups_of(organization: Organization, tenant: Tenant | None) -> list[ServiceGroup]:
+    """The groups of exactly that scope, in page order."""
+    return list(
+        db.session.scalars(
+            select(ServiceGroup)
+            .where(
+                ServiceGroup.organization_id == organization.id,
+                ServiceGroup.tenant_id == (tenant.id if tenant else None),
+            )
+            .order_by(ServiceGroup.position, ServiceGroup.id)
+        )
+    )
+
+
+def _place_in(order: list[Service], group: ServiceGroup | None, before: Service | None) -> int:
+    if before:
+        return order.index(before)
+    return max(
+        (place + 1 for place, service in enumerate(order) if service.group is group), default=len(order)
     )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import MISSING, ConfigDict
 
-from .shape import Answer, Change, Request
+from .shape import Answer, Change, Form, Request
 from .text import Id, Name, Position
 
 
@@ -46,3 +46,10 @@ class GroupList(Answer):
     items: list[Group]
     next: str | None
     """Ask again with `after` set to this; null on the last page."""
+
+
+class GroupForm(Form):
+    """A group in the admin. `tenant`: on whose page; it matters when the group is made."""
+
+    name: Name
+    tenant: Id | None = None

@@ -8,7 +8,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from ..models.status import Impact, IncidentStatus, ServiceStatus
 from .query import ListQuery
-from .shape import Answer, Change, Request
+from .shape import Answer, Change, Form, Request
 from .text import Id, Message, Title
 
 Affected = Annotated[dict[Id, ServiceStatus], Field(max_length=500)]
@@ -119,3 +119,38 @@ class IncidentList(Answer):
     items: list[Incident]
     next: str | None
     """Ask again with `after` set to this; null on the last page."""
+
+
+# --- the forms of the admin --------------------------------------------------------------------------
+
+
+class Report(Form):
+    """An incident to open. `tenant`: on whose page; left out, the organization's own."""
+
+    title: Title
+    tenant: Id | None = None
+    services: Affected = {}
+    message: Message
+    status: IncidentStatus = IncidentStatus.INVESTIGATING
+    impact: Impact | None = None
+
+
+class UpdateForm(Form):
+    """What is new in an incident that goes on."""
+
+    status: Literal[IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.MONITORING]
+    services: Affected = {}
+    message: Message
+
+
+class Resolution(Form):
+    message: Message = "This incident is resolved."
+
+
+class IncidentForm(Form):
+    title: Title
+    impact: Impact | None = None
+
+
+class MessageForm(Form):
+    message: Message

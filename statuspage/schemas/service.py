@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import MISSING, ConfigDict
 
 from ..models.status import ServiceStatus
-from .shape import Answer, Change, Request
+from .shape import Answer, Change, Form, Request
 from .text import Description, Id, Name, Position
 
 
@@ -68,3 +68,13 @@ class ServiceList(Answer):
     items: list[Service]
     next: str | None
     """Ask again with `after` set to this; null on the last page."""
+
+
+class ServiceForm(Form):
+    """A service in the admin. `group`: an id; left out, it stands under no heading."""
+
+    name: Name
+    description: Description = ""
+    group: Id | None = None
+    tenant: Id | None = None
+    """On whose page; it matters when the service is made, and never changes."""

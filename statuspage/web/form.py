@@ -7,6 +7,7 @@ typed stays. With htmx the answer is the same page: it takes the form out of it.
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 from flask import Response, redirect, render_template, request
@@ -14,7 +15,9 @@ from pydantic import ValidationError
 from werkzeug.urls import iri_to_uri
 
 from ..models.errors import Conflict, Invalid
+from ..models.idempotency import Reused
 from ..schemas.shape import Form as FormShape
+from ..schemas.text import plain_breaks
 
 Shape = TypeVar("Shape", bound=FormShape)
 
@@ -22,25 +25,53 @@ WORDS = {
     "missing": "Fill this in.",
     "string_too_short": "Fill this in.",
     "string_too_long": "This is too long: at most {max_length} characters.",
+    "string_type": "Fill this in once.",
+    "enum": "Choose one of these.",
+    "literal_error": "Choose one of these.",
 }
-OWN_FIELDS = {"csrf", "key", "version"}
+OWN_FIELDS = {"csrf", "key", "version", "preview"}
+SENT_BEFORE = (
+    "This form was sent already. What you changed in it since then was not. Send it again if you mean it."
+)
+
+
+class Stale(Conflict):
+    """Somebody saved something since this form was made."""
 
 
 class Form(Generic[Shape]):
-    """`values` is what its fields show first; after a POST it is what was typed, to the letter."""
+    """`values` is what its fields show first; after a POST it is what was typed, to the letter.
 
-    def __init__(self, shape: type[Shape], values: Mapping[str, Any] | None = None) -> None:
+    `version` names what the form began with. `theirs` is what somebody else saved meanwhile, by field, and
+    `earlier` the path of what an earlier sending of the same form made.
+    """
+
+    def __init__(
+        self, shape: type[Shape], values: Mapping[str, Any] | None = None, version: str | None = None
+    ) -> None:
         self._shape = shape
         self.sent = request.method == "POST"
         self.values: dict[str, Any] = dict(values or {})
+        self.version = version or version_of(self.values)
         if self.sent:
             self.values |= typed()
         self.errors: dict[str, str] = {}
+        self.theirs: dict[str, Any] = {}
+        self.stale = False
+        self.earlier: str | None = None
         self.key = secrets.token_urlsafe(16)  # one submission, however often the button is pressed
 
     def read(self) -> Shape:
         """What was sent, in its shape; ValidationError for wrong fields."""
         return self._shape.model_validate({name: text for name, text in typed().items() if text != ""})
+
+    def check(self, saved: Mapping[str, Any], version: str | None = None) -> None:
+        """Stale when what is saved differs from what the form began with. Call it under the lock."""
+        began, self.version = request.form.get("version"), version or version_of(saved)
+        theirs = {name: text for name, text in saved.items() if _plain(text) != _plain(self.values.get(name))}
+        if began and began != self.version and (theirs or version):
+            self.theirs, self.stale = theirs, True
+            raise Stale("Somebody else saved something here while you were writing. Yours is not saved yet.")
 
     @contextmanager
     def refusals(self) -> Iterator[None]:
@@ -50,24 +81,50 @@ class Form(Generic[Shape]):
         except ValidationError as error:
             for item in error.errors():
                 self.errors.setdefault(str(item["loc"][0]) if item["loc"] else "", _words(item))
+        except Reused as reused:
+            self.errors[""], self.stale = SENT_BEFORE, True
+            self.earlier = reused.body if isinstance(reused.body, str) else None
         except (Invalid, Conflict) as refusal:
             self.errors[refusal.field or ""] = refusal.message
 
     def show(self, template: str, status: int | None = None, **context: Any) -> Response:
-        """The page with the form: 422 when something is wrong with it."""
-        code = status or (422 if self.errors else 200)
-        response = Response(render_template(template, form=self, **context), code)
+        """The page with the form."""
+        response = Response(render_template(template, form=self, **context), status or self.status)
         response.headers["Cache-Control"] = "no-store"
         return response
 
+    @property
+    def status(self) -> int:
+        """409 when something else came first, 422 when something is wrong with it."""
+        return 409 if self.stale else 422 if self.errors else 200
+
 
 def typed() -> dict[str, Any]:
-    """The fields of the request: text, or a list of texts where a name ends in `[]` or was sent twice."""
+    """The fields of the request: text, or a list of texts where a name ends in `[]` or was sent twice.
+
+    `services.x` and `services.y` are one field, by the names after the dot; empty ones are left out of it.
+    """
     fields: dict[str, Any] = {}
     for name, texts in request.form.lists():
-        if name not in OWN_FIELDS:
-            fields[name.removesuffix("[]")] = texts if name.endswith("[]") or len(texts) > 1 else texts[0]
+        text = texts if name.endswith("[]") or len(texts) > 1 else texts[0]
+        outer, dot, inner = name.partition(".")
+        if dot and not isinstance(fields.setdefault(outer, {}), dict):
+            fields[outer] = {}
+        if dot and text:
+            fields[outer][inner] = text
+        elif not dot and name not in OWN_FIELDS:
+            fields[name.removesuffix("[]")] = text
     return fields
+
+
+def version_of(saved: Mapping[str, Any]) -> str:
+    """A short name for these values, which differs when one of them does."""
+    said = repr(sorted((name, _plain(text)) for name, text in saved.items()))
+    return sha256(said.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> str:
+    return str(plain_breaks(value) or "").strip()
 
 
 def done(url: str) -> Response:

@@ -1,6 +1,6 @@
 """Idempotency-Key: a POST that is sent twice, by a retry or a double click, is done once.
 
-draft-ietf-httpapi-idempotency-key-header.
+draft-ietf-httpapi-idempotency-key-header. A form carries its key in the hidden field `key`.
 """
 
 import re
@@ -8,13 +8,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from flask import request
+from flask import Response, request
 
 from ..database import transaction
 from ..models.errors import Invalid
 from ..models.idempotency import earlier, remember
 from ..models.organization import Organization
 from .auth import current_proof
+from .form import OWN_FIELDS, done
 
 
 class Done(NamedTuple):
@@ -43,6 +44,11 @@ def once(verb: Callable[[], Any], *organizations: Organization, status: int = 20
     return done
 
 
+def once_to(verb: Callable[[], str], *organizations: Organization) -> Response:
+    """The same for a form: `verb` returns the path that the browser goes to, each time that it is sent."""
+    return done(once(verb, *organizations, status=303).body)
+
+
 def _caller() -> str:
     """Whose keys they are: two people may choose the same one."""
     proof = current_proof()
@@ -50,11 +56,16 @@ def _caller() -> str:
 
 
 def _key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
+    key = request.headers.get("Idempotency-Key", request.form.get("key") or None)
     if key is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
         raise Invalid("An Idempotency-Key is 1 to 255 visible ASCII characters, for example a UUID.")
     return key
 
 
 def _fingerprint() -> str:
-    return sha256(request.full_path.encode() + b"\n" + request.get_data()).hexdigest()
+    """Of what is asked for: a form's fields without its own ones, any other body to the byte."""
+    fields = sorted(
+        (name, text) for name, text in request.form.items(multi=True) if name not in OWN_FIELDS - {"version"}
+    )
+    said = repr(fields).encode() if fields else request.get_data()
+    return sha256(request.full_path.encode() + b"\n" + said).hexdigest()

@@ -12,10 +12,10 @@ from sqlalchemy import text
 from statuspage.database import db, transaction
 from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
-from statuspage.live.team_views import SCREENS
+from statuspage.live.views import ADMIN
 from statuspage.models.access import Proof
 from statuspage.models.errors import NotFound
-from statuspage.models.incident import Incident
+from statuspage.models.incident import Incident, IncidentUpdate
 from statuspage.models.invitation import Invitation
 from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
@@ -58,9 +58,16 @@ def stage(cast):
         (Scope(cast.acme.id, cast.north.id), "embed"),
         (Scope(cast.acme.id), "embed-full"),
         (Scope(cast.acme.id, cast.north.id), "embed-full"),
-        *((Scope(cast.acme.id, whole=True), f"admin/{screen}") for screen in SCREENS),
+        *((Scope(cast.acme.id, whole=True), f"admin/{screen}") for screen in ADMIN),
+        (Scope(cast.acme.id, whole=True), f"admin/incident/{own.id}"),
     ]
     return cast
+
+
+def views_of(stage: Cast, verb: str) -> list[tuple[Scope, str]]:
+    """An open cockpit may go on showing deeds that the log has forgotten: forgetting is no event."""
+    forgets = verb == "Organization.prune"
+    return [(scope, view) for scope, view in stage.views if not (forgets and view == "admin/overview")]
 
 
 def everywhere(cast: Cast) -> Proof:
@@ -90,7 +97,7 @@ def settle_and_compare(page: Page, at: Hub, newcomer: Hub) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_open_page_and_its_pushes_equal_a_fresh_page(stage, verb):
     here = node()
-    pages = [Page(scope, view, here, everywhere(stage)) for scope, view in stage.views]
+    pages = [Page(scope, view, here, everywhere(stage)) for scope, view in views_of(stage, verb)]
     for page in pages:
         page.connect(here)
     for n in (0, 3, 10):
@@ -107,7 +114,7 @@ def test_an_open_page_and_its_pushes_equal_a_fresh_page(stage, verb):
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_old_page_that_asks_equals_a_fresh_page_on_a_node_that_saw_it_and_on_one_that_did_not(stage, verb):
     here = node()
-    pages = [Page(scope, view, here, everywhere(stage)) for scope, view in stage.views]
+    pages = [Page(scope, view, here, everywhere(stage)) for scope, view in views_of(stage, verb)]
     old = {id(page): page.cursor for page in pages}
     for n in (0, 5):
         take(verb, stage, n)
@@ -211,6 +218,8 @@ def test_random_verbs_with_loss_doubles_reordering_and_other_nodes_converge(migr
             (Scope(cast.acme.id), f"incident/{incident.id}"),
             (Scope(cast.acme.id, cast.north.id), "embed"),
             (Scope(cast.acme.id), "embed-full"),
+            (Scope(cast.acme.id, whole=True), f"admin/incident/{incident.id}"),
+            (Scope(cast.acme.id, whole=True), "admin/services"),
         ]
         pages = [Page(scope, view, nodes["A"], everywhere(cast)) for scope, view in views]
         for page in pages:
@@ -265,7 +274,17 @@ def empty_database() -> None:
 
 
 def test_every_verb_of_the_models_is_among_the_steps():
-    for model in (Service, ServiceGroup, Incident, Organization, Tenant, Membership, ApiToken, Invitation):
+    for model in (
+        Service,
+        ServiceGroup,
+        Incident,
+        IncidentUpdate,
+        Organization,
+        Tenant,
+        Membership,
+        ApiToken,
+        Invitation,
+    ):
         verbs = {
             name for name, member in vars(model).items() if inspect.isroutine(member) or is_class_verb(member)
         }

@@ -81,6 +81,17 @@ def update_service(cast: Cast, n: int) -> None:
     service.update(**pick(changes, n // 7))
 
 
+def move_service(cast: Cast, n: int) -> None:
+    service = pick(of(Service, cast), n)
+    group = pick(groups(cast, service.tenant_id), n // 3)
+    there = [
+        other
+        for other in of(Service, cast)
+        if other.group is group and other.tenant_id == service.tenant_id and other is not service
+    ]
+    service.move(group, pick([None, *there], n // 7))
+
+
 def update_group(cast: Cast, n: int) -> None:
     pick(of(ServiceGroup, cast), n).update(name=f"Group {n % 9}", position=n % 4)
 
@@ -114,6 +125,10 @@ def turn_day(cast: Cast, n: int) -> None:
     tomorrow = cast.acme.today + timedelta(days=1 + n % 3)
     with patch.object(Organization, "local_date", lambda _: tomorrow):
         cast.acme.turn_day()
+
+
+def edit_message(cast: Cast, n: int) -> None:
+    pick(pick(of(Incident, cast), n).updates, n).edit(f"Corrected {n}", by=cast.users["acme-owner"].id)
 
 
 def create_tenant(cast: Cast, n: int) -> None:
@@ -170,15 +185,19 @@ def create_token(cast: Cast, n: int) -> None:
 VERBS: dict[str, Callable[[Cast, int], Any]] = {
     "Service.create": create_service,
     "Service.update": update_service,
+    "Service.move": move_service,
+    "Service.step": lambda cast, n: pick(of(Service, cast), n).step(1 if n % 2 else -1),
     "Service.remove": lambda cast, n: pick(of(Service, cast), n).remove(),
     "ServiceGroup.create": lambda cast, n: ServiceGroup.create(cast.acme, place(cast, n), name=f"Group {n}"),
     "ServiceGroup.update": update_group,
+    "ServiceGroup.step": lambda cast, n: pick(of(ServiceGroup, cast), n).step(1 if n % 2 else -1),
     "ServiceGroup.remove": lambda cast, n: pick(of(ServiceGroup, cast), n).remove(),
     "Incident.open": open_incident,
     "Incident.post_update": post_update,
     "Incident.resolve": lambda cast, n: pick(of(Incident, cast), n).resolve(message="Done."),
     "Incident.update": update_incident,
     "Incident.remove": lambda cast, n: pick(of(Incident, cast), n).remove(),
+    "IncidentUpdate.edit": edit_message,
     "Tenant.create": create_tenant,
     "Tenant.update": update_tenant,
     "Tenant.remove": lambda cast, n: pick([t for t in of(Tenant, cast) if t.id != cast.north.id], n).remove(),

@@ -28,6 +28,14 @@ class Typed(dict):
     """The fields of a form."""
 
 
+def form(rule, path, **fields):
+    """The rows of a form's page: it is shown, and it is sent."""
+    return {
+        (rule, "GET"): lambda its: (path(its), None),
+        (rule, "POST"): lambda its: (path(its), Typed(fields)),
+    }
+
+
 @dataclass(frozen=True)
 class Its:
     """Ids and slugs of one place: an organization, or a tenant of it, and what is in it."""
@@ -39,6 +47,7 @@ class Its:
     service: str
     group: str
     incident: str
+    update: str = "nosuchupd000"
     member: str = "nosuchmem000"
     token: str = "nosuchtok000"
 
@@ -119,6 +128,49 @@ ROWS = {
         {**its.body, "type": "service-update", "data": {"x": 1}},
     ),
     ("/admin/<org>", "GET"): lambda its: (f"/admin/{its.organization_slug}", None),
+    ("/admin/<org>/preview", "POST"): lambda its: (f"{its.admin}/preview", Typed(message="x")),
+    ("/admin/<org>/incidents", "GET"): lambda its: (f"{its.admin}/incidents", None),
+    ("/admin/<org>/incidents/past", "GET"): lambda its: (f"{its.admin}/incidents/past", None),
+    **form("/admin/<org>/incidents/new", lambda its: f"{its.admin}/incidents/new", title="x", message="x"),
+    ("/admin/<org>/incidents/<id>", "GET"): lambda its: (f"{its.admin}/incidents/{its.incident}", None),
+    ("/admin/<org>/incidents/<id>/updates", "POST"): lambda its: (
+        f"{its.admin}/incidents/{its.incident}/updates",
+        Typed(status="monitoring", message="x"),
+    ),
+    ("/admin/<org>/incidents/<id>/resolution", "POST"): lambda its: (
+        f"{its.admin}/incidents/{its.incident}/resolution",
+        Typed(message="x"),
+    ),
+    **form(
+        "/admin/<org>/incidents/<id>/updates/<update_id>",
+        lambda its: f"{its.admin}/incidents/{its.incident}/updates/{its.update}",
+        message="y",
+    ),
+    **form(
+        "/admin/<org>/incidents/<id>/edit",
+        lambda its: f"{its.admin}/incidents/{its.incident}/edit",
+        title="x",
+    ),
+    **form(
+        "/admin/<org>/incidents/<id>/deletion", lambda its: f"{its.admin}/incidents/{its.incident}/deletion"
+    ),
+    ("/admin/<org>/services", "GET"): lambda its: (f"{its.admin}/services", None),
+    **form("/admin/<org>/services/new", lambda its: f"{its.admin}/services/new", name="x"),
+    **form(
+        "/admin/<org>/services/<id>/edit", lambda its: f"{its.admin}/services/{its.service}/edit", name="x"
+    ),
+    **form("/admin/<org>/services/<id>/deletion", lambda its: f"{its.admin}/services/{its.service}/deletion"),
+    ("/admin/<org>/services/<id>/place", "POST"): lambda its: (
+        f"{its.admin}/services/{its.service}/place",
+        Typed(to="up"),
+    ),
+    **form("/admin/<org>/groups/new", lambda its: f"{its.admin}/groups/new", name="x"),
+    **form("/admin/<org>/groups/<id>/edit", lambda its: f"{its.admin}/groups/{its.group}/edit", name="x"),
+    **form("/admin/<org>/groups/<id>/deletion", lambda its: f"{its.admin}/groups/{its.group}/deletion"),
+    ("/admin/<org>/groups/<id>/place", "POST"): lambda its: (
+        f"{its.admin}/groups/{its.group}/place",
+        Typed(to="up"),
+    ),
     ("/admin/<org>/services/<id>/status", "POST"): lambda its: (
         f"/admin/{its.organization_slug}/services/{its.service}/status",
         Typed(status="degraded"),
@@ -247,6 +299,7 @@ def places(cast):
             service.id,
             group.id,
             incident.id,
+            incident.updates[0].id,
             *(_held(organization) if name == "globex" else ()),
         )
     return cast
@@ -308,7 +361,9 @@ def test_readers_of_a_public_page_write_nothing_there(places, client, who):
     with transaction(places.acme):
         group = ServiceGroup.create(places.acme, None, name="Core")
         incident = Incident.open(places.acme, None, title="Open", message="x")
-    its = Its("org-456", "acme", None, None, places.acme_service.id, group.id, incident.id)
+    its = Its(
+        "org-456", "acme", None, None, places.acme_service.id, group.id, incident.id, incident.updates[0].id
+    )
     before = everything(places)
     for (rule, method), request in ROWS.items():
         if method == "GET" or (who == "acme-viewer" and (rule, method) in ANY_MEMBERS):

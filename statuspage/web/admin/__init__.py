@@ -2,7 +2,8 @@
 
 from flask import Flask
 
-from . import member, overview, service, settings, tenant, token  # noqa: F401 (each hangs its routes on the blueprint)
+# Each module hangs its routes on the blueprint.
+from . import group, incident, member, overview, service, settings, tenant, timeline, token  # noqa: F401
 from .place import blueprint
 
 

@@ -12,7 +12,7 @@ from ...models.organization import Organization
 from ...models.role import Role, may
 from ...models.scope import Scope
 from ..auth import Unauthenticated, current_proof, require
-from ..form import done
+from ..form import Form, done
 from ..tenancy import NOTHING
 
 blueprint = Blueprint("admin", __name__)
@@ -54,8 +54,13 @@ def load(place: Place, model: Any, id: str) -> Any:
     return row
 
 
-def screen(place: Place, name: str, template: str, **context: Any) -> Response:
-    """A live screen: all parts of its board, and around them what is this operator's own."""
+def screen(
+    place: Place, name: str, template: str, *, form: Form[Any] | None = None, at: str = "", **context: Any
+) -> Response:
+    """A live screen: all parts of its board, and around them what is this operator's own: `form` first.
+
+    `at`: the entry of the rail that it belongs to, if that is not its own.
+    """
     view = f"admin/{name}"
     path = place.base
     db.session.rollback()  # the board reads a snapshot of its own; hold none meanwhile
@@ -68,7 +73,8 @@ def screen(place: Place, name: str, template: str, **context: Any) -> Response:
         place=place,
         role=place.role,
         base=path,
-        screen=name,
+        screen=at or name,
+        form=form,
         title=drawing.title,
         parts={part.id: part.html for part in drawing.parts},
         order=[part.id for part in drawing.parts],
@@ -76,7 +82,7 @@ def screen(place: Place, name: str, template: str, **context: Any) -> Response:
         cursor=cursor,
         **context,
     )
-    return Response(page, headers={"Cache-Control": "no-store"})
+    return Response(page, form.status if form else 200, headers={"Cache-Control": "no-store"})
 
 
 def stay(url: str) -> Response:

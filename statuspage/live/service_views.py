@@ -1,0 +1,58 @@
+"""The admin's screen of services and groups: what there is, and in which order."""
+
+from ..models.scope import Scope
+from .admin_views import base, summary, tenant_name
+from .board import Drawing, Part
+from .parts import list_part, part
+from .state import GroupFacts, ServiceFacts, State
+
+
+def services(state: State, scope: Scope) -> Drawing:
+    """Place by place, group by group; a group without services stands there too."""
+    places = [None, *(tenant.id for tenant in state.tenants.values())]
+    shown = [_place(state, tenant_id) for tenant_id in places]
+    return Drawing(
+        title=f"Services · {state.name} admin",
+        headline=state.description(scope),
+        parts=(summary(state, scope), list_part("places", "admin/services/_places.html", shown)),
+    )
+
+
+def _place(state: State, tenant_id: str | None) -> Part:
+    """The organization's own page, or a tenant's: what it has of its own."""
+    own = [service for service in state.services if service.tenant_id == tenant_id]
+    groups = [group for group in state.groups if group.tenant_id == tenant_id]
+    return list_part(
+        f"place-{tenant_id or 'own'}",
+        "admin/services/_place.html",
+        [_group(state, tenant_id, group, own) for group in (None, *groups)],
+        name=tenant_name(state, tenant_id) or state.name,
+        tenant_id=tenant_id or "",
+        bare=not own and not groups,
+        base=base(state),
+    )
+
+
+def _group(state: State, tenant_id: str | None, group: GroupFacts | None, own: list[ServiceFacts]) -> Part:
+    where = base(state)
+    return list_part(
+        f"heading-{group.id if group else tenant_id or 'none'}",
+        "admin/services/_group.html",
+        [
+            part(
+                f"place-of-{service.id}",
+                "admin/services/_service.html",
+                service_id=service.id,
+                name=service.name,
+                description=service.description,
+                status=service.status,
+                base=where,
+            )
+            for service in own
+            if service.group_id == (group.id if group else None)
+        ],
+        name=group.name if group else "",
+        group_id=group.id if group else "",
+        tenant_id=tenant_id or "",
+        base=where,
+    )

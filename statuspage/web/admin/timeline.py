@@ -1,0 +1,153 @@
+"""One incident in the admin: what was said, what is said next, and how it ends."""
+
+from typing import Any
+
+from flask import Response, request
+from sqlalchemy import select
+
+from ...database import db
+from ...models.errors import NotFound
+from ...models.incident import Incident, IncidentUpdate, MessageEdit
+from ...models.service import services_of
+from ...models.user import User
+from ...schemas import incident as shapes
+from ..auth import current_proof
+from ..form import Form
+from ..idempotency import once_to
+from ..tenancy import NOTHING
+from .affected import ORDER, chosen
+from .incident import RUNNING, preview_of, previews
+from .place import Place, blueprint, enter, load, screen
+
+
+@blueprint.get("/admin/<org>/incidents/<id>")
+def incident(org: str, id: str) -> Response:
+    """The incident, live, with the form for what is new."""
+    place = enter(org)
+    found: Incident = load(place, Incident, id)
+    return _screen(place, found, _form(shapes.UpdateForm, found))
+
+
+@blueprint.post("/admin/<org>/incidents/<id>/updates")
+def post_update(org: str, id: str) -> Response:
+    """Say what is new. If somebody else has, meanwhile, that is shown first."""
+    place = enter(org, "incident.update")
+    found: Incident = load(place, Incident, id)
+    form = _form(shapes.UpdateForm, found)
+    if not previews():
+        with form.refusals():
+            new = form.read()
+
+            def post() -> str:
+                form.check({}, str(len(found.updates)))
+                found.post_update(
+                    status=new.status,
+                    message=new.message,
+                    services=new.services,
+                    by=current_proof().user_id,
+                )
+                return _url(place, found)
+
+            return once_to(post, place.organization)
+    return _screen(place, found, form)
+
+
+@blueprint.post("/admin/<org>/incidents/<id>/resolution")
+def resolve(org: str, id: str) -> Response:
+    """It is over: the last message, and every service shows its own status again."""
+    place = enter(org, "incident.update")
+    found: Incident = load(place, Incident, id)
+    form = _form(shapes.Resolution, found)
+    if not previews():
+        with form.refusals():
+            last = form.read()
+
+            def end() -> str:
+                form.check({}, str(len(found.updates)))
+                found.resolve(message=last.message, by=current_proof().user_id)
+                return _url(place, found)
+
+            return once_to(end, place.organization)
+    return _screen(place, found, form)
+
+
+def _form(shape: Any, found: Incident) -> Form[Any]:
+    services = {id: status.value for id, status in found.affected.items()}
+    return Form(shape, {"status": found.status, "services": services}, str(len(found.updates)))
+
+
+def _screen(place: Place, found: Incident, form: Form[Any]) -> Response:
+    began = request.form.get("version", "")
+    known = int(began) if form.stale and began.isascii() and began.isdecimal() else len(found.updates)
+    return screen(
+        place,
+        f"incident/{found.id}",
+        "admin/incidents/incident.html",
+        form=form,
+        at="incidents",
+        incident=found,
+        url=_url(place, found),
+        services=services_of(found.organization, found.tenant),
+        affected=set(found.affected),
+        chosen=chosen(form.values),
+        statuses=ORDER,
+        running=RUNNING,
+        preview=preview_of(form),
+        meanwhile=[(update, _name(update.user_id)) for update in found.updates if update.number > known],
+    )
+
+
+def _url(place: Place, found: Incident) -> str:
+    return f"{place.base}/incidents/{found.id}"
+
+
+# --- what one message said, and says -----------------------------------------------------------------
+
+
+@blueprint.route("/admin/<org>/incidents/<id>/updates/<update_id>", methods=["GET", "POST"])
+def edit_message(org: str, id: str, update_id: str) -> Response:
+    """Correct a message. What it said before is kept, for members to see."""
+    place = enter(org, "admin.read" if request.method == "GET" else "incident.update")
+    found: Incident = load(place, Incident, id)
+    update = next((update for update in found.updates if update.id == update_id), None)
+    if update is None:
+        raise NotFound(NOTHING)
+    form = Form(shapes.MessageForm, {"message": update.message})
+    if form.sent and not previews():
+        with form.refusals():
+            change = form.read()
+
+            def save() -> str:
+                form.check({"message": update.message})
+                update.edit(change.message, by=current_proof().user_id)
+                return _url(place, found)
+
+            return once_to(save, place.organization)
+    return screen(
+        place,
+        "sheet",
+        "admin/incidents/message.html",
+        form=form,
+        at="incidents",
+        incident=found,
+        update=update,
+        by=_name(update.user_id),
+        url=_url(place, found),
+        preview=preview_of(form),
+        trace=_trace(update),
+    )
+
+
+def _trace(update: IncidentUpdate) -> list[tuple[MessageEdit, str]]:
+    """What it said before, the latest first, and who changed that."""
+    edits = db.session.scalars(
+        select(MessageEdit)
+        .where(MessageEdit.update_id == update.id)
+        .order_by(MessageEdit.edited_at.desc(), MessageEdit.id)
+    )
+    return [(edit, _name(edit.user_id)) for edit in edits]
+
+
+def _name(user_id: str | None) -> str:
+    user = db.session.get(User, user_id) if user_id else None
+    return user.name if user else ""
