@@ -33,7 +33,7 @@ function takeAnswer({ detail: { ctx } }) {
 function keepTyped(event) {
   const { ctx } = event.detail;
   const { sourceElement: sent, select, text = "" } = ctx;
-  if (sent.id === "act" || sent.localName !== "form" || select !== `#${sent.id}` || text.includes(` id="${sent.id}"`)) return;
+  if (!sent || sent.id === "act" || sent.localName !== "form" || select !== `#${sent.id}` || text.includes(` id="${sent.id}"`)) return;
   event.preventDefault();
   say(wordsOf(text) || "That did not work. Nothing was changed; please try again.");
 }

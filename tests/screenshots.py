@@ -61,6 +61,17 @@ BEFORE = {"setup": "/setup"}  # there as long as nobody can sign in; its form ma
 INSIDE = {
     "sign-in": "/sign-in",
     "account": "/account",
+    "overview": "/admin/outage",
+    "overview-empty": "/admin/empty",
+    "overview-names": "/admin/names",
+    "incidents": "/admin/outage/incidents",
+    "incidents-empty": "/admin/empty/incidents",
+    "incident-new": "/admin/outage/incidents/new",
+    "incident-new-wrong": "/admin/names/incidents/new",
+    "services": "/admin/names/services",
+    "services-full": "/admin/many/services",
+    "services-empty": "/admin/empty/services",
+    "service-edit": "/admin/outage/services/new",
     "tenants": "/admin/names/tenants",
     "tenants-empty": "/admin/calm/tenants",
     "tenant-edit": "/admin/names/tenants/names-north",
@@ -144,6 +155,8 @@ def fill(environ: dict[str, str]) -> dict[str, str]:
         with transaction():
             past, running = outage()
             ids = {"past-incident": past.id, "outage-incident": running.id}
+            INSIDE["incident"] = f"/admin/outage/incidents/{running.id}"
+            INSIDE["incident-deletion"] = f"/admin/outage/incidents/{running.id}/deletion"
     return {name: f"/outage/incidents/{id}" for name, id in ids.items()}
 
 
@@ -455,6 +468,8 @@ def photograph(browser: Browser, url: str, picture: Path, who: Any) -> int:
         use_console(page)
     if picture.stem.startswith("settings-wrong"):
         mistype(page)
+    if picture.stem.startswith("incident-new-wrong"):
+        publish_nothing(page)
     show_frames(page)
     page.screenshot(path=picture, full_page=True)
     violations = []
@@ -487,6 +502,16 @@ def mistype(page: Page) -> None:
     page.locator("#timezone").fill("Berlin")
     page.get_by_role("button", name="Save").click()
     page.locator("#timezone-error").wait_for()
+
+
+def publish_nothing(page: Page) -> None:
+    """What the form of a new incident says of a title that is none, below a preview."""
+    page.locator("#message").fill("Some **payments** fail.")
+    page.get_by_role("button", name="Preview").click()
+    page.locator("#preview strong").wait_for()
+    page.locator("#title").fill(" ")
+    page.get_by_role("button", name="Publish").click()
+    page.locator("#title-error").wait_for()
 
 
 def show_frames(page: Page) -> None:

@@ -45,6 +45,11 @@ class Server:
         return json.loads((self.folder / "demo.json").read_text())["token"]
 
     @property
+    def password(self) -> str:
+        """The demo's: robin@example.org signs in with it."""
+        return json.loads((self.folder / "demo.json").read_text())["password"]
+
+    @property
     def log(self) -> str:
         """All that it ever said, over all its lives."""
         return self._log_file.read_text(errors="replace")

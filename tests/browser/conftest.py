@@ -151,6 +151,27 @@ def visitor(request: pytest.FixtureRequest, server: Server, browser: Browser) ->
     assert not complaints
 
 
+@pytest.fixture(scope="session")
+def session(shared_server: Server, browser: Browser) -> Any:
+    """What the browser of somebody holds who has signed in: the demo's operator."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(shared_server.url + "/sign-in")
+    page.locator("#email").fill("robin@example.org")
+    page.locator("#password").fill(shared_server.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/**")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def operator(visitor: Visitor, session: Any) -> Visitor:
+    """`operator(context options…)`: somebody who is signed in."""
+    return lambda **options: visitor(storage_state=session, **options)
+
+
 @pytest.fixture
 def visit(visitor: Visitor) -> Visit:
     """A page of the server itself."""

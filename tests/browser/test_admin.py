@@ -1,0 +1,154 @@
+"""The admin at three in the morning: few moves, by mouse or by keyboard, with and without scripts."""
+
+import pytest
+from playwright.sync_api import expect
+
+from statuspage.config import ROOT
+
+AXE = "async () => (await axe.run(document, {resultTypes: ['violations']})).violations.map(v => v.id)"
+
+
+@pytest.fixture
+def tidy(api):
+    """What a test reports is gone after it."""
+
+    def ids() -> set[str]:
+        return {i["id"] for i in api("GET", "/incidents?organizationId=org-456")["items"]}
+
+    before = ids()
+    yield
+    for id in ids() - before:
+        api("DELETE", f"/incidents/{id}")
+
+
+@pytest.fixture
+def two(api):
+    """Two services to put in order, in a group of their own."""
+    group = api("POST", "/groups", {"organizationId": "org-456", "name": "Order"})
+    place = {"organizationId": "org-456", "groupId": group["id"]}
+    services = [api("POST", "/services", {**place, "name": name}) for name in ("First", "Second")]
+    yield [service["id"] for service in services]
+    for service in services:
+        api("DELETE", f"/services/{service['id']}")
+    api("DELETE", f"/groups/{group['id']}")
+
+
+def test_a_status_is_changed_in_one_interaction_and_everybody_sees_it(operator, visitor):
+    public, other = visitor().open(), operator().open("/admin/acme")
+    desk = operator().open("/admin/acme")
+    row = desk.page.locator("#control-service-1")
+    row.get_by_role("button", name="Major outage", exact=True).click()  # 1
+    for visit in (desk, other):
+        expect(visit.page.locator("#control-service-1")).to_have_attribute("data-status", "major_outage")
+        expect(visit.page.locator("#activity")).to_contain_text("Robin Demo")
+    public.expect_status("major_outage")
+    row.get_by_role("button", name="Undo").click()
+    expect(public.service()).not_to_have_attribute("data-status", "major_outage")
+
+
+def test_an_incident_is_published_in_four_interactions(operator, visitor, tidy):
+    public, other = visitor().open(), operator().open("/admin/acme")
+    page = operator().open("/admin/acme").page
+    page.get_by_role("link", name="Report incident").click()  # 1
+    page.wait_for_url("**/incidents/new")
+    page.keyboard.type("Sign-in is slow")  # 2: the field has the focus
+    page.get_by_role("radiogroup", name="Sign-in").get_by_title("Degraded performance").click()  # 3
+    page.get_by_role("button", name="Publish").click()  # 4
+    expect(page.locator("#story h1")).to_have_text("Sign-in is slow")
+    expect(other.page.locator("#open")).to_contain_text("Sign-in is slow")
+    expect(public.page.locator("#incidents")).to_contain_text("Sign-in is slow")
+
+
+def test_an_incident_is_published_by_keyboard_alone(operator, visitor, tidy):
+    public = visitor().open()
+    page = operator().open("/admin/acme").page
+    page.keyboard.press("n")  # 1
+    page.wait_for_url("**/incidents/new")
+    expect(page.locator("#title")).to_be_focused()
+    page.keyboard.type("Nothing answers")  # 2
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")  # 3: the first service is degraded
+    page.keyboard.press("Enter")  # 4
+    expect(page.locator("#story h1")).to_have_text("Nothing answers")
+    expect(page.locator("#story .chips [data-status=degraded]")).to_have_count(1)
+    expect(public.page.locator("#incidents")).to_contain_text("Nothing answers")
+
+
+def test_a_form_keeps_what_was_typed_shows_what_is_wrong_and_a_preview(operator, tidy):
+    visit = operator().open("/admin/acme/incidents/new")
+    page = visit.page
+    page.locator("#message").fill("It **burns**.")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview strong")).to_have_text("burns")
+    page.locator("#title").fill("x")
+    page.locator("#title").evaluate("field => (field.value = ' ')")
+    visit.stamp()
+    page.get_by_role("button", name="Publish").click()
+    expect(page.locator("#title-error")).to_have_text("Fill this in.")
+    expect(page.locator("#message")).to_have_value("It **burns**.")
+    assert visit.is_stamped, "the form was swapped in place"
+    visit.complaints.clear()  # the browser reports the 422
+
+
+def test_two_operators_on_one_incident_see_each_other(operator, api):
+    incident = api("POST", "/incidents", {"organizationId": "org-456", "title": "Two", "message": "Begun."})
+    try:
+        first, second = (operator().open(f"/admin/acme/incidents/{incident['id']}") for _ in range(2))
+        second.page.locator("#post #message").fill("From the second.")
+        first.page.locator("#post #message").fill("From the first.")
+        first.page.get_by_role("button", name="Post update").click()
+        expect(second.page.locator("#said")).to_contain_text("From the first.")
+        expect(second.page.locator("#post #message")).to_have_value("From the second.")
+        second.page.get_by_role("button", name="Post update").click()
+        expect(second.page.locator("#post .meanwhile")).to_contain_text("From the first.")
+        second.page.get_by_role("button", name="Post update").click()
+        expect(first.page.locator("#said")).to_contain_text("From the second.")
+        first.page.get_by_role("button", name="Resolve the incident").click()
+        expect(first.page.locator("#post .meanwhile")).to_contain_text("From the second.")
+        first.page.get_by_role("button", name="Resolve the incident").click()
+        expect(second.page.locator("#story .state")).to_have_text("Resolved")
+        for visit in (first, second):
+            visit.complaints.clear()  # the browser reports the 409
+    finally:
+        api("DELETE", f"/incidents/{incident['id']}")
+
+
+def test_services_are_put_in_order_by_hand_and_by_keyboard(operator, two):
+    first, second = (f"#place-of-{id}" for id in two)
+    page, other = (operator().open("/admin/acme/services").page for _ in range(2))
+    rows = [each.locator(f"{first}, {second}") for each in (page, other)]
+    page.locator(second).drag_to(page.locator(first), target_position={"x": 30, "y": 2})
+    for row in rows:
+        expect(row.first).to_contain_text("Second")
+    button = page.locator(second).get_by_role("button", name="Move Second down")
+    button.focus()
+    page.keyboard.press("Enter")
+    for row in rows:
+        expect(row.first).to_contain_text("First")
+    expect(button).to_be_focused()
+
+
+def test_without_a_script_an_incident_is_reported_and_resolved(operator, tidy):
+    page = operator(java_script_enabled=False).page
+    page.goto(f"{operator().url}/admin/acme/incidents/new")
+    page.locator("#title").fill("Without a script")
+    page.get_by_role("radiogroup", name="API").get_by_title("Partial outage").click()
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview")).to_contain_text("We are looking into it")
+    page.get_by_role("button", name="Publish").click()
+    expect(page.locator("#story h1")).to_have_text("Without a script")
+    expect(page.locator("#story .chips")).to_contain_text("API")
+    page.get_by_role("button", name="Resolve the incident").click()
+    expect(page.locator("#story .state")).to_have_text("Resolved")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_and_a_narrow_window_does_not_scroll_sideways(operator, api, theme):
+    incident = api("GET", "/incidents?organizationId=org-456")["items"][0]["id"]
+    page = operator(color_scheme=theme, viewport={"width": 320, "height": 640}).page
+    for path in ("", "/incidents", f"/incidents/{incident}", "/incidents/new", "/services", "/services/new"):
+        page.goto(f"{operator().url}/admin/acme{path}")
+        page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
+        assert page.evaluate(AXE) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
