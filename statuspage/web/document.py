@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from flask import Response, current_app, render_template, request
 
 from ..database import db
-from ..live import views
 from ..live.board import Drawing, Part
 from ..live.channel import Channel
 from ..live.dispatcher import turn_day_if_due
 from ..live.state import State
+from ..live.views import page
 from ..models.access import NOBODY
 from ..models.errors import NotFound
 from ..models.organization import Organization
@@ -131,4 +131,4 @@ def render(template: str, scope: Scope, state: State, parts: tuple[Part, ...], *
 
 def frame(scope: Scope, state: State) -> tuple[Part, ...]:
     """Header and footer, for a page that has no board."""
-    return views.frame(state, scope)
+    return page.frame(state, scope)

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from ..models.scope import Scope
-from .admin_views import base, open_incidents, summary, tenant_name
-from .board import Drawing, Part
-from .inside import SaidFacts
-from .parts import list_part, part
-from .state import DAYS, IncidentFacts, State
+from ...models.scope import Scope
+from ..board import Drawing, Part
+from ..inside import SaidFacts
+from ..parts import list_part, part
+from ..state import DAYS, IncidentFacts, State
+from .overview import base, open_incidents, summary, tenant_name
 
 UNTOLD = SaidFacts(by="", services=(), edited_at=None)
 

@@ -1,10 +1,10 @@
 """What a foreign page shows of ours: `embed`, one line, and `embed-full`, what is wrong too."""
 
-from ..models.scope import Scope
-from ..models.status import ServiceStatus
-from .board import Drawing, Part
-from .parts import NO_DATA, list_part, part
-from .state import IncidentFacts, State
+from ...models.scope import Scope
+from ...models.status import ServiceStatus
+from ..board import Drawing, Part
+from ..parts import NO_DATA, list_part, part
+from ..state import IncidentFacts, State
 
 VIEWS = ("embed", "embed-full")
 MOST_INCIDENTS = 5

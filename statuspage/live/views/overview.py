@@ -1,11 +1,11 @@
 """The admin's screens as boards of the whole organization: two operators see each other's work arrive."""
 
-from ..models.scope import Scope
-from ..models.status import IncidentStatus, ServiceStatus
-from .board import Drawing, Part
-from .inside import DeedFacts
-from .parts import list_part, part
-from .state import ServiceFacts, State
+from ...models.scope import Scope
+from ...models.status import IncidentStatus, ServiceStatus
+from ..board import Drawing, Part
+from ..inside import DeedFacts
+from ..parts import list_part, part
+from ..state import ServiceFacts, State
 
 
 def overview(state: State, scope: Scope) -> Drawing:

@@ -1,89 +1,18 @@
-"""Which parts each HTML view has, and their partials. The top-level ids of a view never change."""
+"""The public views: a scope's page, and an incident's own."""
 
-from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
 
-from ..models.scope import Scope
-from ..models.status import Impact, ServiceStatus, worst
-from . import admin_views, embed_views, incident_views, service_views, team_views
-from .board import Drawing, Part
-from .parts import NO_DATA, list_part, part
-from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
+from ...models.scope import Scope
+from ...models.status import Impact, ServiceStatus, worst
+from ..board import Drawing, Part
+from ..parts import NO_DATA, list_part, part
+from ..state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 
-DATA = "data"
-ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {
-    "overview": admin_views.overview,
-    "incidents": incident_views.incidents,
-    "report": incident_views.report,
-    "services": service_views.services,
-    **team_views.SCREENS,
-}
-ADMIN_VERBS = {"members": "member.list", "tokens": "token.list"}  # where reading takes more than `admin.read`
 FEW = 12  # services: on a page of so many every group is open
 
 
-def draw(view: str, state: State, scope: Scope) -> Drawing | None:
-    """A view of a scope; None when there is no such view, or not (any more) what it shows."""
-    kind, _, id = view.partition("/")
-    if not state.has(scope):
-        return None
-    if kind == "page" and not id:
-        return _page(state, scope)
-    if kind == "incident" and id:
-        return _incident(state, scope, id)
-    if kind == "admin" and scope.whole and id in ADMIN:
-        return ADMIN[id](state, scope)
-    if kind == "admin" and scope.whole and incident_id(view):
-        return incident_views.incident(state, scope, incident_id(view) or "")
-    if view in embed_views.VIEWS and not scope.whole:
-        return embed_views.draw(view, state, scope)
-    return None
-
-
-def needs_inside(view: str) -> bool:
-    """Whether the state must be loaded with what only members see."""
-    return view.partition("/")[0] == "admin"
-
-
-def needs_team(view: str) -> bool:
-    """Whether the state must be loaded with members and tokens: what their view needs a verb for."""
-    return needs_inside(view) and view.partition("/")[2] in ADMIN_VERBS
-
-
-def verb(view: str) -> str:
-    """What one must be allowed to do to see the view: a line of the table role × verb."""
-    if not needs_inside(view):
-        return "page.read"
-    return ADMIN_VERBS.get(view.partition("/")[2], "admin.read")
-
-
-def incident_id(view: str) -> str | None:
-    """The incident that a view is about, so that the state is loaded with it."""
-    kind, _, id = view.removeprefix("admin/").partition("/")
-    return id if kind == "incident" and id else None
-
-
-def sentence(lines: Iterable[Any], fallback: str) -> str:
-    """What a screen reader says of these lines of the log."""
-    said = [text for text in (_said(line) for line in lines) if text]
-    return " ".join(said) if 0 < len(said) <= 3 else fallback
-
-
-def _said(line: Any) -> str:
-    data = line.data if isinstance(line.data, dict) else {}
-    if line.name == "service-update" and line.type == "status-changed" and "status" in data:
-        return f"{data['name']}: {ServiceStatus(data['status']).word}."
-    if line.name == "incident-update" and "title" in data:
-        return f"{data['title']}: {data['status'].capitalize()}."
-    return ""
-
-
-# --- the views -------------------------------------------------------------------------------------
-
-
-def _page(state: State, scope: Scope) -> Drawing:
+def page(state: State, scope: Scope) -> Drawing:
     headline = state.description(scope)
     path = state.path(scope)
     return Drawing(
@@ -113,7 +42,7 @@ def _page(state: State, scope: Scope) -> Drawing:
     )
 
 
-def _incident(state: State, scope: Scope, id: str) -> Drawing | None:
+def incident(state: State, scope: Scope, id: str) -> Drawing | None:
     incident = state.incidents.get(id)
     if incident is None or not scope.shows(incident.tenant_id):
         return None

@@ -1,10 +1,10 @@
 """The admin's screen of services and groups: what there is, and in which order."""
 
-from ..models.scope import Scope
-from .admin_views import base, summary, tenant_name
-from .board import Drawing, Part
-from .parts import list_part, part
-from .state import GroupFacts, ServiceFacts, State
+from ...models.scope import Scope
+from ..board import Drawing, Part
+from ..parts import list_part, part
+from ..state import GroupFacts, ServiceFacts, State
+from .overview import base, summary, tenant_name
 
 
 def services(state: State, scope: Scope) -> Drawing:

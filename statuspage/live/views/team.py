@@ -3,10 +3,10 @@
 Their titles hold nothing that no part shows: a change of the title alone would not be sent.
 """
 
-from ..models.scope import Scope
-from .board import Drawing
-from .parts import list_part, part
-from .state import State
+from ...models.scope import Scope
+from ..board import Drawing
+from ..parts import list_part, part
+from ..state import State
 
 
 def tenants(state: State, scope: Scope) -> Drawing:
