@@ -32,6 +32,16 @@ _WORDS = {
 }
 
 
+CHOICES = (
+    ServiceStatus.OPERATIONAL,
+    ServiceStatus.DEGRADED,
+    ServiceStatus.PARTIAL_OUTAGE,
+    ServiceStatus.MAJOR_OUTAGE,
+    ServiceStatus.MAINTENANCE,
+)
+"""As they stand side by side to choose from: from well to bad, and what was planned apart."""
+
+
 def worst(statuses: Iterable[ServiceStatus]) -> ServiceStatus:
     """The most severe of them; operational when there is none."""
     return max(statuses, key=lambda status: status.severity, default=ServiceStatus.OPERATIONAL)

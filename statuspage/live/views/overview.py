@@ -1,7 +1,7 @@
 """The admin's screens as boards of the whole organization: two operators see each other's work arrive."""
 
 from ...models.scope import Scope
-from ...models.status import IncidentStatus, ServiceStatus
+from ...models.status import CHOICES, IncidentStatus, ServiceStatus
 from ..board import Drawing, Part
 from ..inside import DeedFacts
 from ..parts import list_part, part
@@ -92,7 +92,7 @@ def _control(state: State, service: ServiceFacts) -> Part:
         name=service.name,
         status=service.status,
         control=controls.get(service.id),
-        statuses=tuple(ServiceStatus),
+        statuses=CHOICES,
         base=base(state),
     )
 

@@ -9,17 +9,7 @@ from ...database import db
 from ...models.errors import Invalid
 from ...models.organization import Tenant
 from ...models.service import Service, services_of
-from ...models.status import ServiceStatus
 from .place import Place
-
-ORDER = (
-    ServiceStatus.OPERATIONAL,
-    ServiceStatus.DEGRADED,
-    ServiceStatus.PARTIAL_OUTAGE,
-    ServiceStatus.MAJOR_OUTAGE,
-    ServiceStatus.MAINTENANCE,
-)
-"""As a hand moves from well to bad."""
 
 
 class OnePage(NamedTuple):

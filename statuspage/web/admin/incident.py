@@ -9,13 +9,13 @@ from ...database import db
 from ...models.incident import Incident
 from ...models.organization import Tenant
 from ...models.service import Service
-from ...models.status import Impact, IncidentStatus, ServiceStatus
+from ...models.status import CHOICES, Impact, IncidentStatus, ServiceStatus
 from ...schemas import incident as shapes
 from ..auth import current_proof
 from ..form import Form
 from ..idempotency import once_to
 from ..markdown import markdown
-from .affected import ORDER, check_page, chosen, find_tenant, pages_of
+from .affected import check_page, chosen, find_tenant, pages_of
 from .place import Place, blueprint, enter, load, screen
 
 FIRST_MESSAGE = "We are looking into it, and will say more as soon as we know more."
@@ -88,7 +88,7 @@ def report(org: str) -> Response:
         form=form,
         pages=pages_of(place),
         chosen=chosen(form.values),
-        statuses=ORDER,
+        statuses=CHOICES,
         running=RUNNING,
         impacts=IMPACTS,
         preview=preview_of(form),

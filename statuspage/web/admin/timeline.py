@@ -9,13 +9,14 @@ from ...database import db
 from ...models.errors import NotFound
 from ...models.incident import Incident, IncidentUpdate, MessageEdit
 from ...models.service import services_of
+from ...models.status import CHOICES
 from ...models.user import User
 from ...schemas import incident as shapes
 from ..auth import current_proof
 from ..form import Form
 from ..idempotency import once_to
 from ..tenancy import NOTHING
-from .affected import ORDER, chosen
+from .affected import chosen
 from .incident import RUNNING, preview_of, previews
 from .place import Place, blueprint, enter, load, screen
 
@@ -90,7 +91,7 @@ def _screen(place: Place, found: Incident, form: Form[Any]) -> Response:
         services=services_of(found.organization, found.tenant),
         affected=set(found.affected),
         chosen=chosen(form.values),
-        statuses=ORDER,
+        statuses=CHOICES,
         running=RUNNING,
         preview=preview_of(form),
         meanwhile=[(update, _name(update.user_id)) for update in found.updates if update.number > known],
