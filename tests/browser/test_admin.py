@@ -114,6 +114,20 @@ def test_two_operators_on_one_incident_see_each_other(operator, api):
         api("DELETE", f"/incidents/{incident['id']}")
 
 
+def test_a_session_that_ends_in_the_middle_costs_a_sign_in_and_one_click(operator, server, tidy):
+    visit = operator().open("/admin/acme/incidents/new")
+    page = visit.page
+    page.locator("#title").fill("Typed before the session ended")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Publish").click()
+    page.locator("#email").fill("robin@example.org")
+    page.locator("#password").fill(server.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Send it now").click()
+    expect(page.locator("#story h1")).to_have_text("Typed before the session ended")
+    visit.complaints.clear()  # the browser reports the 401
+
+
 def test_services_are_put_in_order_by_hand_and_by_keyboard(operator, two):
     first, second = (f"#place-of-{id}" for id in two)
     page, other = (operator().open("/admin/acme/services").page for _ in range(2))
