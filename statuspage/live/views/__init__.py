@@ -7,14 +7,14 @@ from ...models.scope import Scope
 from ...models.status import ServiceStatus
 from ..board import Drawing
 from ..state import State
-from . import embed, incidents, overview, page, services, team
+from . import embed, incidents, overview, page, service, team
 
 DATA = "data"
 ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {
     "overview": overview.overview,
     "incidents": incidents.incidents,
     "report": incidents.report,
-    "services": services.services,
+    "services": service.services,
     **team.SCREENS,
 }
 ADMIN_VERBS = {"members": "member.list", "tokens": "token.list"}  # where reading takes more than `admin.read`
