@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from statuspage import create_app
 from statuspage.clock import now
-from statuspage.database import db, snapshot
+from statuspage.database import db, snapshot, transaction
 from statuspage.models import access
 from statuspage.models.access import role_in
 from statuspage.models.event import Event
@@ -21,8 +21,9 @@ from statuspage.models.organization import Organization, Tenant
 from statuspage.models.role import Role
 from statuspage.models.scope import Scope
 from statuspage.models.service import Service
+from statuspage.models.session import UserSession, sessions_of
 from statuspage.models.token import ApiToken
-from statuspage.models.user import User
+from statuspage.models.user import User, find_by_password
 
 COMMANDS = {
     "organization create",
@@ -33,6 +34,7 @@ COMMANDS = {
     "tenant update",
     "tenant delete",
     "user create",
+    "user password",
     "membership grant",
     "membership remove",
     "token create",
@@ -238,6 +240,19 @@ def test_a_role_is_granted_changed_and_removed(flask, cast):
 
 
 # --- token -----------------------------------------------------------------------------------------
+
+
+def test_a_forgotten_password_is_replaced_and_signs_out_everywhere(flask, cast):
+    ann = read(User, made(flask("user create --name Ann --email ann@example.org --password forgotten-one")))
+    with transaction():
+        UserSession.begin(ann)
+    result = flask("user password ann@example.org", input="a better one\na better one\n")
+    assert result.exit_code == 0
+    assert find_by_password("ann@example.org", "a better one").id == ann.id
+    assert find_by_password("ann@example.org", "forgotten-one") is None
+    assert sessions_of(ann) == []
+    assert "10 to 200" in refusal(flask("user password ann@example.org --password short"))
+    assert "service user" in refusal(flask(f"user password {cast.users['acme-editor'].id} --password x"))
 
 
 def test_a_token_without_a_user_gets_a_service_user(flask, cast):

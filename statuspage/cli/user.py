@@ -1,10 +1,12 @@
-"""Users: `flask user create`."""
+"""Users: `flask user create`, and a new password for who forgot the old one."""
 
 import click
 
 from ..database import transaction
-from ..models.user import User
-from .noun import NAME, Noun
+from ..models.membership import organizations_of
+from ..models.session import sessions_of
+from ..models.user import User, hash_password
+from .noun import NAME, Noun, find_user
 
 noun = Noun("user", help="Users, and service users that only hold tokens.")
 
@@ -21,3 +23,18 @@ def create_user(name: str, email: str | None, password: str | None, operator: bo
     with transaction():
         user = User.create(name=name, email=email, password=password, operator=operator)
     click.echo(user.id)
+
+
+@noun.command("password")
+@click.argument("user")
+@click.option("--password", help="Asked for when it is not given.")
+def set_password(user: str, password: str | None) -> None:
+    """Give a user a new password, by id or e-mail address. Every browser of theirs is signed out."""
+    found = find_user(user)
+    if not found.email:
+        raise click.ClickException("This is a service user: it has no e-mail address to sign in with.")
+    hash = hash_password(password or click.prompt("New password", hide_input=True, confirmation_prompt=True))
+    with transaction(*organizations_of(found)):
+        found.set_password(hash)
+        for session in sessions_of(found):
+            session.end()

@@ -141,6 +141,7 @@ def largest_paint(browser: Browser, url: str) -> float:
     session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
     page.add_init_script(WATCH_PAINTS)
     page.goto(url)
+    page.wait_for_function("window.painted")  # the observer is told some time after the paint
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     painted = float(page.evaluate("painted"))
     context.close()
