@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from blinker import Signal
 from flask_sqlalchemy import SQLAlchemy
-from psycopg.errors import LockNotAvailable
 from sqlalchemy import DateTime, MetaData, event, select, text
 from sqlalchemy import inspect as state_of
 from sqlalchemy.engine import Connection, Dialect, Engine
@@ -30,6 +29,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code, in the manual's appendix "Error Codes"
 LOCK_SECONDS = 15.0  # how long a writer queues for its turn before it is told that the site is busy
 
 
@@ -138,7 +138,7 @@ def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> N
     try:
         found = session.scalars(rows).all()
     except OperationalError as error:
-        if isinstance(error.orig, LockNotAvailable):
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
             raise Busy from error
         raise
     if len(found) != len(ids):

@@ -1,5 +1,6 @@
 """The data view: lines of the log after a position, as the messages that data clients get."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -99,12 +100,15 @@ def read(
     return [_line(event, epoch) for event in session.scalars(query)]
 
 
-def reread(session: Session, lines: list[Line]) -> dict[int, Line]:
-    """These lines as the log has them now, by number."""
+def reread(session: Session, lines: Sequence[Line]) -> list[Line]:
+    """These lines, of one organization, as the log has them now; what it forgot as it was."""
+    if not lines:
+        return []
     query = select(Event).where(
         Event.organization_id == lines[0].organization_id, Event.seq.in_([line.seq for line in lines])
     )
-    return {event.seq: _line(event, lines[0].epoch) for event in session.scalars(query)}
+    now = {event.seq: _line(event, lines[0].epoch) for event in session.scalars(query)}
+    return [now.get(line.seq, line) for line in lines]
 
 
 def _line(event: Event, epoch: str) -> Line:

@@ -32,11 +32,17 @@ class Memory:
         self.floor = floor
 
     def forget(self, session: Session, news: Iterable[Line]) -> None:
-        """What these lines say was edited or deleted is blank in the log now: read it again."""
+        """What these lines say was edited or deleted may be blank in the log now: look, and read it again.
+
+        An edit blanks all older lines of its subject or none, so the last one of them tells.
+        """
         news = list(news)
         edited = {line.subject for line in news if line.type in ("updated", "deleted")}
         gone = {line.subject for line in news if line.type == "tenant-deleted"}
-        stale = [line for line in self._lines if line.subject in edited or line.tenant_id in gone]
-        if stale:
-            now = feed.reread(session, stale)
-            self._lines = deque((now.get(line.seq, line) for line in self._lines), self._lines.maxlen)
+        last = list({line.subject: line for line in self._lines if line.subject in edited}.values())
+        now = feed.reread(session, last)
+        blanked = {line.subject for line, was in zip(now, last, strict=True) if line.data != was.data}
+        stale = [line for line in self._lines if line.subject in blanked or line.tenant_id in gone]
+        fresh = {line.seq: line for line in feed.reread(session, stale)}
+        if fresh:
+            self._lines = deque((fresh.get(line.seq, line) for line in self._lines), self._lines.maxlen)

@@ -13,6 +13,7 @@ class Shape(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
         use_attribute_docstrings=True,
+        defer_build=True,  # a command that validates nothing does not pay for it
     )
 
 
