@@ -1,6 +1,6 @@
 """A process that writes: `python -m tests.writer gevent|threads THREADS EDITS`; settings as always.
 
-Prints what it did as JSON. Under gevent a bystander greenlet counts its ticks meanwhile.
+Its last line is what it did, as JSON. A bystander, under gevent a greenlet, says when it had its turn often.
 """
 
 import json
@@ -20,6 +20,8 @@ from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 from statuspage.models.status import ServiceStatus
 
+OFTEN = 100  # turns of the bystander, half a second
+
 
 def edit(app, times: int, done: list[int]) -> None:
     """Move one service's position up by one, so that a lost update would show."""
@@ -38,6 +40,8 @@ def watch(stop: threading.Event, pauses: list[float]) -> None:
     last = time.monotonic()
     while not stop.wait(0.005):
         pauses.append(time.monotonic() - last)
+        if len(pauses) == OFTEN:
+            print("often", flush=True)
         last = time.monotonic()
 
 
