@@ -163,7 +163,8 @@ class Service(Model):
         db.session.flush()
         if changed & {"name", "description"}:
             self.organization.blank(self.id)
-        if not settle(self.organization, self.tenant) or changed - {"own_status"}:
+        shown = "own_status" in changed and settle(self.organization, self.tenant)
+        if not shown or changed - {"own_status"}:
             self._record("updated")
 
     def move(self, group: ServiceGroup | None, before: "Service | None" = None) -> None:
