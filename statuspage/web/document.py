@@ -109,9 +109,8 @@ def _packed(content: bytes) -> bytes:
 
 
 def origin() -> str:
-    """Where visitors reach us, for links that leave the page; a proxy says whether by TLS."""
-    scheme = request.headers.get("X-Forwarded-Proto", request.scheme).partition(",")[0].strip()
-    return f"{scheme if scheme in ('http', 'https') else request.scheme}://{request.host}"
+    """Where visitors reach us, for links that leave the page; the proxies of PROXIES say whether by TLS."""
+    return request.host_url.rstrip("/")
 
 
 def render(template: str, scope: Scope, state: State, parts: tuple[Part, ...], **values: Any) -> str:
