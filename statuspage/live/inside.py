@@ -30,7 +30,7 @@ class ControlFacts:
 
 @dataclass(frozen=True, slots=True)
 class DeedFacts:
-    """A line of the log, as the activity shows it. `data` is JSON text, so that it compares."""
+    """A line of the log, as the activity shows it."""
 
     seq: int
     name: str

@@ -21,7 +21,7 @@ def allow_embedding(organization: Organization, origins: Iterable[str]) -> None:
     """
     listed = list(dict.fromkeys(_origin(text.strip()) for text in origins))
     if len(listed) > MOST:
-        raise Invalid(f"That are {len(listed)} sites; {MOST} are the most. “*” allows any site.", FIELD)
+        raise Invalid(f"These are {len(listed)} sites; {MOST} are the most. “*” allows any site.", FIELD)
     organization.embed_origins = [ANY] if ANY in listed else listed
     organization.record("settings", "updated", organization.id)
 

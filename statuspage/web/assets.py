@@ -150,7 +150,7 @@ def _lean(text: str) -> Markup:
 
 def _code_digest() -> str:
     """What else decides how a page looks: code and templates."""
-    paths = sorted([*ROOT.glob("statuspage/**/*.py"), *ROOT.glob("templates/**/*.html")])
+    paths = sorted([*ROOT.glob("statuspage/**/*.py"), *ROOT.glob("templates/**/*.*")])
     return _hash(b"".join(_hash(path.read_bytes()).encode() for path in paths))[:8]
 
 
