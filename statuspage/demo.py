@@ -27,8 +27,10 @@ def fill(secret: str, password: str) -> None:
         _keep_token(secret)
         _keep_password(password)
         return
+    hash = hash_password(password)
     with transaction(by="user-123"):
-        user = User.create(id="user-123", name="Robin Demo", email=EMAIL, password=password)
+        user = User.create(id="user-123", name="Robin Demo", email=EMAIL)
+        user.set_password(hash)
         acme = Organization.create(id="org-456", slug="acme", name="Acme")
         globex = Organization.create(id="org-654", slug="globex", name="Globex")
         tenant = Tenant.create(acme, id="tenant-789", slug="north", name="Acme North")

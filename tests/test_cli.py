@@ -209,22 +209,22 @@ def test_a_user_is_created(flask):
     robot = read(User, made(flask("user create --name Robot")))
     assert (robot.email, robot.password_hash, robot.operator) == (None, None, False)
 
-    ann = read(User, made(flask("user create --name Ann --email Ann@Example.org --password secret")))
+    ann = read(User, made(flask("user create --name Ann --email Ann@Example.org --password secret-one")))
     assert ann.email == "ann@example.org"
-    assert ann.has_password("secret")
+    assert ann.has_password("secret-one")
 
     assert read(User, made(flask("user create --name Root --operator"))).operator
 
 
 def test_a_password_is_asked_for_and_not_shown(flask):
-    result = flask("user create --name Ann --email ann@example.org", input="se cret\nse cret\n")
+    result = flask("user create --name Ann --email ann@example.org", input="the se cret\nthe se cret\n")
     assert result.exit_code == 0
     assert "se cret" not in result.output
-    assert read(User, result.stdout.splitlines()[-1]).has_password("se cret")
+    assert read(User, result.stdout.splitlines()[-1]).has_password("the se cret")
 
 
 def test_a_role_is_granted_changed_and_removed(flask, cast):
-    user = made(flask("user create --name Ann --email ann@example.org --password secret"))
+    user = made(flask("user create --name Ann --email ann@example.org --password secret-one"))
 
     def roles():
         db.session.rollback()
@@ -358,7 +358,11 @@ REFUSED = [
     ("tenant update acme north --slug south", "is taken"),
     ("tenant update acme east --name X", "Acme has no tenant “east”."),  # it is Globex's
     ("tenant delete acme east", "Acme has no tenant “east”."),
-    ("user create --name X --email taken@example.org --password x", "Somebody has this e-mail address"),
+    (
+        "user create --name X --email taken@example.org --password secret-one",
+        "Somebody has this e-mail address",
+    ),
+    ("user create --name X --email new@example.org --password short", "10 to 200 characters"),
     (f"{GRANT} --user nobody --organization acme", "There is no user “nobody”."),
     (f"{GRANT} --user {{editor}} --organization nowhere", "There is no organization “nowhere”."),
     (f"{GRANT} --user {{editor}} --organization acme --tenant east", "Acme has no tenant “east”."),
@@ -390,7 +394,7 @@ def everything() -> dict[str, int]:
 
 
 def test_a_refusal_is_a_sentence_and_changes_nothing(flask, cast):
-    made(flask("user create --name Taken --email taken@example.org --password x"))
+    made(flask("user create --name Taken --email taken@example.org --password secret-one"))
     people = {"editor": cast.users["acme-editor"].id, "operator": cast.users["operator"].id}
     before = everything()
     for line, words in REFUSED:

@@ -4,7 +4,7 @@ import click
 
 from ..database import transaction
 from ..models.membership import organizations_of
-from ..models.session import sessions_of
+from ..models.session import change_password
 from ..models.user import User, hash_password
 from .noun import NAME, Noun, find_user
 
@@ -20,8 +20,11 @@ def create_user(name: str, email: str | None, password: str | None, operator: bo
     """Create a user and print the id. Without an e-mail address it is a service user."""
     if email and not password:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    hash = hash_password(password) if password else None
     with transaction():
-        user = User.create(name=name, email=email, password=password, operator=operator)
+        user = User.create(name=name, email=email, operator=operator)
+        if hash:
+            user.set_password(hash)
     click.echo(user.id)
 
 
@@ -35,6 +38,4 @@ def set_password(user: str, password: str | None) -> None:
         raise click.ClickException("This is a service user: it has no e-mail address to sign in with.")
     hash = hash_password(password or click.prompt("New password", hide_input=True, confirmation_prompt=True))
     with transaction(*organizations_of(found)):
-        found.set_password(hash)
-        for session in sessions_of(found):
-            session.end()
+        change_password(found, hash)

@@ -5,7 +5,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import ForeignKey, or_, select
+from sqlalchemy import ForeignKey, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..clock import now
@@ -25,7 +25,10 @@ LONGEST_AGENT = 200  # characters of a browser's description
 
 
 class UserSession(Model):
-    """Ended by signing out, here or elsewhere, by a new password, or by time. Its row is deleted then."""
+    """Ended by signing out, here or elsewhere, by a new password, or by time. Its row is deleted then.
+
+    What time ended is deleted when its user signs in again.
+    """
 
     __tablename__ = "user_session"
 
@@ -44,6 +47,8 @@ class UserSession(Model):
     @classmethod
     def begin(cls, user: User, agent: str = "") -> tuple[Self, str]:
         """A new session and the secret for its cookie."""
+        ended = or_(cls.expires_at <= now(), cls.seen_at <= now() - IDLE)
+        db.session.execute(delete(cls).where(cls.user_id == user.id, ended))
         secret = PREFIX + secrets.token_urlsafe(32)
         begun = cls(
             id=new_id(),
@@ -101,6 +106,17 @@ def find(session: Session, secret: str) -> UserSession | None:
     if found.hash != hash and found.rotated_at < now() - GRACE:
         return None
     return found
+
+
+def change_password(user: User, hash: str) -> None:
+    """The user has another password, see hash_password(), and every session from before it ends.
+
+    Only inside a transaction of organizations_of(user).
+    """
+    user.set_password(hash)
+    db.session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+    for organization in organizations_of(user):
+        organization.record(ACCESS, "password-changed", user.id)
 
 
 def sessions_of(user: User) -> list[UserSession]:

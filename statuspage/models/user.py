@@ -37,7 +37,6 @@ class User(Model):
         *,
         name: str,
         email: str | None = None,
-        password: str | None = None,
         operator: bool = False,
         id: str | None = None,
     ) -> Self:
@@ -48,8 +47,6 @@ class User(Model):
         if id and db.session.get(cls, id):
             raise Conflict("This id is taken. Choose another.", "id")
         user = cls(id=id or new_id(), name=name, email=email, operator=operator)
-        if password:
-            user.password_hash = _hasher.hash(password)
         db.session.add(user)
         db.session.flush()
         return user
@@ -59,8 +56,10 @@ class User(Model):
         self.password_hash = hash
 
     def has_password(self, password: str) -> bool:
-        """Slow on purpose: call it outside transactions."""
-        return _slowly(_verify, self.password_hash or _nobodys_hash(), password) and bool(self.password_hash)
+        """Slow on purpose: call it outside transactions. No connection is held meanwhile."""
+        hash = self.password_hash
+        db.session.rollback()
+        return _slowly(_verify, hash or _nobodys_hash(), password) and bool(hash)
 
     def as_json(self) -> dict[str, Any]:
         return {"id": self.id, "name": self.name, "email": self.email, "operator": self.operator}
@@ -68,11 +67,7 @@ class User(Model):
 
 def find_by_password(email: str, password: str) -> User | None:
     """The user with this e-mail address and password. Takes as long whether or not there is one."""
-    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
-    db.session.rollback()  # the hash is slow: hold nothing meanwhile
-    if user is None:
-        _slowly(_verify, _nobodys_hash(), password)
-        return None
+    user = db.session.scalar(select(User).where(User.email == email.strip().lower())) or User()
     return user if user.has_password(password) else None
 
 

@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from ..database import db, transaction
 from ..models.membership import organizations_of
-from ..models.session import UserSession, sessions_of
+from ..models.session import UserSession, change_password, sessions_of
 from ..models.user import User, find_by_password, hash_password
 from ..schemas import sign_in as shapes
 from .auth import current_user
@@ -96,7 +96,7 @@ def account() -> Response:
 
 
 @blueprint.post("/account/password")
-def change_password() -> Response:
+def new_password() -> Response:
     """A new password ends every other session of the user, and gives this one a new secret."""
     user, form = current_user(), Form(shapes.NewPassword)
     with form.refusals():
@@ -113,9 +113,7 @@ def change_password() -> Response:
 
 def _take_password(user: User, hash: str) -> Response:
     with transaction(*organizations_of(user), by=user.id):
-        user.set_password(hash)
-        for session in sessions_of(user):
-            session.end()
+        change_password(user, hash)
         _, secret = UserSession.begin(user, request.user_agent.string)
     response = done("/account?saved=1")
     give(response, secret)

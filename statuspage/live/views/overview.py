@@ -109,6 +109,7 @@ ACCESS = {
     "token-created": "created a token",
     "token-revoked": "revoked a token",
     "signed-out": "signed out",
+    "password-changed": "changed a password",
     "joined": "joined",
     "shown": "made a page public",
     "hidden": "made a page private",
