@@ -81,6 +81,23 @@ class Invitation(Model):
         return user
 
 
+def check_grant(user: User, organization: Organization, role: Role) -> None:
+    """Before the user gets a role: whoever has a link that is still out will have it too.
+
+    Conflict (field `email`) when the link is another organization's. An owner's role ends the link, which an
+    admin may have made.
+    """
+    out = db.session.scalar(select(Invitation).where(Invitation.user_id == user.id))
+    if out is None or not out.usable:
+        return
+    if out.organization_id != organization.id:
+        raise Conflict(
+            f"{user.name} was invited by somebody else and has not joined yet. Try again then.", "email"
+        )
+    if role is Role.OWNER:
+        db.session.delete(out)
+
+
 def find(secret: str) -> Invitation | None:
     """The usable invitation behind a link's secret."""
     found = db.session.scalar(select(Invitation).where(Invitation.hash == _digest(secret)))

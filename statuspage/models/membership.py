@@ -46,11 +46,16 @@ class Membership(Model):
         """Give the user this role there, in place of the one the user had.
 
         `granter` is the role of who does it: NotAllowed when that is not enough. Conflict (field `role`)
-        when it would take the organization its last owner.
+        when it would take the organization its last owner, (field `email`) as in check_grant().
         """
+        from .invitation import (
+            check_grant,
+        )  # invitations know memberships; this one question goes the other way
+
         if role not in MEMBER_ROLES:
             raise Invalid("Choose viewer, editor, admin or owner.", "role")
         _check_granter(granter, role)
+        check_grant(user, organization, role)
         membership = db.session.scalar(
             select(cls).where(
                 cls.user_id == user.id,

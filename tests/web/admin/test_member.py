@@ -164,14 +164,27 @@ def test_a_link_never_opens_what_its_maker_may_not(app, cast, admin, owner):
     assert admin.post(f"{BASE}/members/{row.id}/invitation", {}).status_code == 403
     globex = sit(app, cast, "globex-owner")
     answer = globex.post("/admin/globex/members/new", EVE)
+    said = "Eve was invited by somebody else and has not joined yet. Try again then."
+    assert error_of(answer, "email") == said
+    assert held(cast, "Eve", cast.globex) is None
+    with transaction():
+        db.session.query(Invitation).one().expires_at = now() - timedelta(seconds=1)
+    answer = globex.post("/admin/globex/members/new", EVE)
     assert (answer.status_code, answer.location) == (303, "/admin/globex/members")  # known: no link
-    elsewhere = held(cast, "Eve", cast.globex)
-    answer = globex.post(f"/admin/globex/members/{elsewhere.id}/invitation", {})
-    assert answer.status_code == 422
-    assert alert(answer) == "Eve was invited by somebody else. Ask for the link there."
+    for browser, place in ((globex, "globex"), (owner, "acme")):
+        id = held(cast, "Eve", getattr(cast, place)).id
+        answer = browser.post(f"/admin/{place}/members/{id}/invitation", {})
+        assert alert(answer) == "Eve was invited by somebody else. Ask for the link there."
     give_password(cast, "acme-viewer", "vera@example.org")
     answer = admin.post(f"{BASE}/members/{held(cast, 'acme-viewer').id}/invitation", {})
     assert alert(answer) == "acme-viewer can sign in already."
+
+
+def test_a_link_of_an_admins_is_not_one_to_an_owners_role(app, cast, admin, owner):
+    path = link_of(admin.post(f"{BASE}/members/new", EVE))
+    owner.post(f"{BASE}/members/{held(cast, 'Eve').id}", {"role": "owner"})
+    assert role(cast, "Eve") == "owner"
+    assert Browser(app).get(path).status_code == 404
 
 
 @pytest.mark.parametrize(
