@@ -60,6 +60,14 @@ def current_user() -> User:
     return user
 
 
+def current_person() -> User:
+    """Who signed in with a browser. NotAllowed for a token: it makes no other, and rules no account."""
+    user = current_user()
+    if current_proof().token_id:
+        raise NotAllowed("A token may not do this. Sign in with a browser.")
+    return user
+
+
 def role_for(scope: Scope) -> Role:
     """The asker's role in the scope. NotFound where even reading is refused: the two are one answer."""
     role = role_in(db.session(), current_proof(), scope)

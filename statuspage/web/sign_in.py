@@ -16,7 +16,7 @@ from ..models.membership import organizations_of
 from ..models.session import UserSession, change_password, sessions_of
 from ..models.user import User, find_by_password, hash_password
 from ..schemas import sign_in as shapes
-from .auth import current_user
+from .auth import current_person
 from .cookie import give, signed_in, take_away
 from .form import Form, done
 from .throttle import Throttle, TooManyTries, mark_device
@@ -98,7 +98,7 @@ def account() -> Response:
 @blueprint.post("/account/password")
 def new_password() -> Response:
     """A new password ends every other session of the user, and gives this one a new secret."""
-    user, form = current_user(), Form(shapes.NewPassword)
+    user, form = current_person(), Form(shapes.NewPassword)
     with form.refusals():
         new = form.read()
         throttle: Throttle = current_app.extensions["throttle"]
@@ -123,7 +123,7 @@ def _take_password(user: User, hash: str) -> Response:
 @blueprint.post("/account/sessions")
 def end_sessions() -> Response:
     """Sign out elsewhere: one session by its id, or all but this one."""
-    user, here = current_user(), signed_in()
+    user, here = current_person(), signed_in()
     wanted = request.form.get("session", "")
     others = [session for session in sessions_of(user) if not here or session.id != here.id]
     _end([session for session in others if wanted in ("others", session.id)])
@@ -141,7 +141,7 @@ def _end(sessions: list[UserSession]) -> None:
 
 
 def _account(form: Form[shapes.NewPassword]) -> Response:
-    user, here, saved = current_user(), signed_in(), "saved" in request.args
+    user, here, saved = current_person(), signed_in(), "saved" in request.args
     return form.show("sign_in/account.html", user=user, sessions=sessions_of(user), here=here, saved=saved)
 
 

@@ -11,7 +11,7 @@ from ...models.errors import Conflict, NotAllowed
 from ...models.role import MEMBER_ROLES, Role
 from ...models.token import ApiToken
 from ...schemas import team as shapes
-from ..auth import current_user
+from ..auth import current_person, current_user
 from ..form import Form, done
 from .member import places_of, tenant_of
 from .place import Place, blueprint, enter, load, screen
@@ -49,6 +49,7 @@ def _own(place: Place) -> list[ApiToken]:
 def new_token(org: str) -> Response:
     """The answer shows its secret, once."""
     place = enter(org, "token.create")
+    current_person()  # else a token that was stolen could live on in another, after its end
     form = Form(shapes.NewToken, {"role": Role.EDITOR.value, "days": "90"})
     if form.sent:
         with form.refusals():

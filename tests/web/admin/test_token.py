@@ -61,6 +61,18 @@ def test_a_double_click_makes_one(cast, admin):
     assert found()
 
 
+def test_a_token_makes_no_token_and_has_no_say_in_the_account(cast, admin, client):
+    headers = {"Authorization": f"Bearer {secret_of(admin.post(f'{BASE}/tokens/new', NEW))}"}
+    for path, fields in (
+        (f"{BASE}/tokens/new", NEW | {"name": "Another"}),
+        ("/account/sessions", {"session": "others"}),
+    ):
+        assert client.post(path, data=fields, headers=headers).status_code == 403
+    assert client.get("/account", headers=headers).status_code == 403
+    assert found("Another") is None
+    assert admin.get("/account").status_code == 200
+
+
 def test_it_may_be_for_one_tenant_and_for_ever(cast, admin, client):
     fields = {**NEW, "days": "", "tenant": cast.north.id}
     headers = {"Authorization": f"Bearer {secret_of(admin.post(f'{BASE}/tokens/new', fields))}"}
