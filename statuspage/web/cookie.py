@@ -3,14 +3,17 @@
 The cookie holds a random secret of a session's row; nothing can be read from it or made without the row.
 """
 
-from contextlib import suppress
+import logging
 
 from flask import Flask, Response, g, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Busy, db, transaction
 from ..models.session import COOKIE, PREFIX, UserSession, find
+
+log = logging.getLogger(__name__)
 
 BEFORE = ("/sign-in", "/setup", "/join/")  # a stranger's form must not sign anybody in either
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -51,7 +54,8 @@ def signed_in() -> UserSession | None:
     """The session behind the cookie, if it is still good."""
     if "signed_in" not in g:
         said = secret()
-        g.signed_in = find(db.session(), said) if said else None
+        found = g.signed_in = find(db.session(), said) if said else None
+        g.due = found.id if found and (found.needs_note or found.needs_rotation) else None
     return g.signed_in
 
 
@@ -78,14 +82,19 @@ def _protect() -> None:
 
 def _keep(response: Response) -> Response:
     """Note when a page was last asked for; a secret that is a day old is replaced."""
-    session = g.get("signed_in")
-    if session is None or request.method != "GET" or not (session.needs_note or session.needs_rotation):
+    id = g.get("due")
+    if id is None or request.method != "GET":
         return response
     new = None
-    with suppress(Busy), transaction():  # it can wait
-        # Locked: of two requests at once only one may replace the secret, or the browser keeps a lost one.
-        kept = db.session.get(UserSession, session.id, with_for_update=True, populate_existing=True)
-        new = kept.note_use() if kept else None
+    try:
+        with transaction():
+            # Locked: of two requests at once one may replace the secret, or the browser keeps a lost one.
+            kept = db.session.get(UserSession, id, with_for_update=True, populate_existing=True)
+            new = kept.note_use() if kept else None
+    except Busy:
+        pass  # it can wait
+    except SQLAlchemyError:
+        log.exception("The use of a session was not noted")  # the page is as good without
     if new:
         give(response, new)
         response.cache_control.no_store = True

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from statuspage.clock import now
 from statuspage.database import db, snapshot, transaction
@@ -12,7 +13,7 @@ from statuspage.models import user
 from statuspage.models.organization import Organization
 from statuspage.models.role import Role
 from statuspage.models.service import Service
-from statuspage.models.session import COOKIE, GRACE, ROTATED_EVERY, UserSession, find
+from statuspage.models.session import COOKIE, GRACE, ROTATED_EVERY, SEEN_EVERY, UserSession, find
 from statuspage.models.status import Visibility
 from statuspage.models.user import User
 from statuspage.web.throttle import DEVICE, PER_ACCOUNT, PER_ADDRESS, Throttle
@@ -406,6 +407,17 @@ def test_a_days_old_secret_is_replaced_on_the_next_page(browser):
     assert late.get("/account").status_code == 200  # a request that was under way
     age(browser, rotated_at=now() - GRACE - timedelta(seconds=1))
     assert late.get("/account").status_code == 303
+
+
+@pytest.mark.one_database
+def test_a_use_that_cannot_be_noted_costs_nobody_the_page(browser, monkeypatch):
+    def full(_session):
+        raise OperationalError("UPDATE", {}, Exception("database or disk is full"))
+
+    browser.sign_in(EMAIL)
+    age(browser, seen_at=now() - SEEN_EVERY - timedelta(seconds=1))
+    monkeypatch.setattr(UserSession, "note_use", full)
+    assert browser.get("/account").status_code == 200
 
 
 def test_two_requests_at_once_replace_it_once(app, browser):
