@@ -1,5 +1,6 @@
 """Page settings in the admin: what the organization is called, where its page is, and who may see it."""
 
+from functools import cache
 from zoneinfo import available_timezones
 
 from flask import Response, request
@@ -16,9 +17,13 @@ from .place import Place, blueprint, enter
 from .sheet import Overtaken, around, is_overtaken, once, version
 
 PATH = "/admin/<org>/settings"
-ZONES = sorted(
-    name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "SystemV/", "US/"))
-)
+
+
+@cache
+def zones() -> list[str]:
+    """Those of places. Once, and not at every start: it looks into some six hundred files."""
+    legacy = ("Etc/", "SystemV/", "US/")
+    return sorted(name for name in available_timezones() if "/" in name and not name.startswith(legacy))
 
 
 @blueprint.route(PATH, methods=["GET", "POST"])
@@ -43,7 +48,7 @@ def _show(place: Place, form: Form[shapes.Settings], status: int | None) -> Resp
         status,
         version=version(form, _fields(place.organization), status),
         logo=place.organization.logo_hash,
-        zones=ZONES,
+        zones=zones(),
         saved="saved" in request.args,
         **around(place, "settings", "Settings"),
     )
