@@ -91,13 +91,16 @@ def mark_device(response: Response, email: str) -> None:
 
 
 def _address() -> str:
-    """Whoever has an address of IPv6 has at least 2^64 of them."""
+    """Whoever has an address of IPv6 has at least 2^64 of them; one of IPv4 may come in the form of IPv6."""
     said = request.remote_addr or ""
     try:
         found = ip_address(said)
     except ValueError:
         return f"address:{said}"
-    return f"address:{int(found) >> 64:x}::" if isinstance(found, IPv6Address) else f"address:{found}"
+    if isinstance(found, IPv6Address):
+        mapped = found.ipv4_mapped  # RFC 4291, 2.5.5.2: how a server that listens on :: sees IPv4
+        return f"address:{mapped}" if mapped else f"address:{int(found) >> 64:x}::"
+    return f"address:{found}"
 
 
 def _budget(email: str) -> str:

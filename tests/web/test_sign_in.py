@@ -16,7 +16,7 @@ from statuspage.models.service import Service
 from statuspage.models.session import COOKIE, GRACE, ROTATED_EVERY, SEEN_EVERY, UserSession, find
 from statuspage.models.status import Visibility
 from statuspage.models.user import User
-from statuspage.web.throttle import DEVICE, PER_ACCOUNT, PER_ADDRESS, Throttle
+from statuspage.web.throttle import DEVICE, PER_ACCOUNT, PER_ADDRESS, Throttle, _address
 from tests.web.api.asking import at_once
 from tests.web.browser import PASSWORD, Browser, document, error_of, fields_of, give_password, words
 
@@ -235,7 +235,17 @@ def test_guessing_from_an_address_ends_even_at_many_accounts(app, ann, quick):
     assert set(codes) == {422}
     assert fail(browser, 1, "one-more@example.org") == [429]
     assert fail(Browser(app, "2001:db8::2"), 1, "one-more@example.org") == [429]  # the same line
-    assert fail(Browser(app, "2001:db8:1::1"), 1, "one-more@example.org") == [422]
+    for other in ("2001:db8:1::1", "::ffff:192.0.2.1"):
+        assert fail(Browser(app, other), 1, "one-more@example.org") == [422]
+
+
+@pytest.mark.one_database
+def test_addresses_of_ipv4_are_told_apart_where_the_server_listens_on_ipv6(app):
+    def budget(address):
+        with app.test_request_context(environ_base={"REMOTE_ADDR": address}):
+            return _address()
+
+    assert budget("::ffff:192.0.2.1") == budget("192.0.2.1") != budget("::ffff:192.0.2.2")
 
 
 @pytest.mark.one_database
