@@ -39,7 +39,8 @@ def index() -> Response:
         return redirect("/setup", 303)  # type: ignore[return-value]
     if len(organizations) == 1:
         return show(organizations[0].scope, "page")
-    return Response(render_template("public/index.html", organizations=organizations))
+    page = render_template("public/index.html", organizations=organizations)
+    return Response(page, headers={"Cache-Control": "no-cache"})
 
 
 @blueprint.get("/robots.txt")
