@@ -13,9 +13,10 @@ from .models.incident import Incident
 from .models.membership import Membership
 from .models.organization import Organization, Tenant
 from .models.role import Role
+from .models.secret import digest
 from .models.service import Service, ServiceGroup
 from .models.status import IncidentStatus, ServiceStatus
-from .models.token import ApiToken, digest
+from .models.token import ApiToken
 from .models.user import User, hash_password
 
 EMAIL = "robin@example.org"

@@ -11,8 +11,9 @@ from .membership import membership_role, within
 from .organization import Organization, Tenant
 from .role import Role
 from .scope import Scope
+from .secret import digest
 from .session import UserSession
-from .token import ApiToken, digest
+from .token import ApiToken
 from .user import User
 
 

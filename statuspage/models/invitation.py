@@ -1,7 +1,5 @@
 """Invitation: a link with which somebody new chooses a password. It works once, for a week."""
 
-import hashlib
-import secrets
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -15,6 +13,7 @@ from .event import ACCESS
 from .membership import Membership, organizations_of
 from .organization import Organization
 from .role import Role
+from .secret import digest, new_secret
 from .user import User
 
 LIFETIME = timedelta(days=7)
@@ -52,11 +51,11 @@ class Invitation(Model):
         if any(Role(row.role).rank > granter.rank for row in memberships):
             raise NotAllowed(f"{user.name} may do more here than you. Ask an owner for the link.")
         db.session.execute(delete(cls).where(cls.user_id == user.id))
-        secret = secrets.token_urlsafe(32)
+        secret = new_secret()
         invitation = cls(
             user_id=user.id,
             organization_id=organization.id,
-            hash=_digest(secret),
+            hash=digest(secret),
             expires_at=now() + LIFETIME,
         )
         db.session.add(invitation)
@@ -100,9 +99,5 @@ def check_grant(user: User, organization: Organization, role: Role) -> None:
 
 def find(secret: str) -> Invitation | None:
     """The usable invitation behind a link's secret."""
-    found = db.session.scalar(select(Invitation).where(Invitation.hash == _digest(secret)))
+    found = db.session.scalar(select(Invitation).where(Invitation.hash == digest(secret)))
     return found if found and found.usable else None
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,7 +1,5 @@
 """UserSession: somebody signed in with a browser. Only a hash of what the cookie says is kept."""
 
-import hashlib
-import secrets
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -12,6 +10,7 @@ from ..clock import now
 from ..database import Model, db, new_id
 from .event import ACCESS
 from .membership import organizations_of
+from .secret import digest, new_secret
 from .user import User
 
 COOKIE = "signed-in"
@@ -49,11 +48,11 @@ class UserSession(Model):
         """A new session and the secret for its cookie."""
         ended = or_(cls.expires_at <= now(), cls.seen_at <= now() - IDLE)
         db.session.execute(delete(cls).where(cls.user_id == user.id, ended))
-        secret = PREFIX + secrets.token_urlsafe(32)
+        secret = new_secret(PREFIX)
         begun = cls(
             id=new_id(),
             user_id=user.id,
-            hash=_digest(secret),
+            hash=digest(secret),
             expires_at=now() + LIFETIME,
             agent=agent[:LONGEST_AGENT],
         )
@@ -79,8 +78,8 @@ class UserSession(Model):
         self.seen_at = now()
         if not self.needs_rotation:
             return None
-        secret = PREFIX + secrets.token_urlsafe(32)
-        self.previous_hash, self.hash, self.rotated_at = self.hash, _digest(secret), now()
+        secret = new_secret(PREFIX)
+        self.previous_hash, self.hash, self.rotated_at = self.hash, digest(secret), now()
         return secret
 
     def end(self) -> None:
@@ -97,7 +96,7 @@ class UserSession(Model):
 
 def find(session: Session, secret: str) -> UserSession | None:
     """The usable session behind a cookie's secret; the secret before a rotation is good for a minute."""
-    hash = _digest(secret)
+    hash = digest(secret)
     found = session.scalar(
         select(UserSession).where(or_(UserSession.hash == hash, UserSession.previous_hash == hash))
     )
@@ -125,7 +124,3 @@ def sessions_of(user: User) -> list[UserSession]:
         select(UserSession).where(UserSession.user_id == user.id).order_by(UserSession.seen_at.desc())
     )
     return [row for row in rows if row.usable]
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

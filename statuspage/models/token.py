@@ -1,7 +1,5 @@
 """ApiToken: a user's key for programs."""
 
-import hashlib
-import secrets
 from datetime import datetime
 from typing import Any, Self
 
@@ -16,6 +14,7 @@ from .membership import membership_role
 from .organization import Organization, Tenant
 from .role import Role
 from .scope import Scope
+from .secret import digest, new_secret
 from .user import User
 
 
@@ -57,7 +56,7 @@ class ApiToken(Model):
         secret: str | None = None,
     ) -> tuple[Self, str]:
         """A new token and its secret, which is shown this once. Conflict when the user's role is less."""
-        secret = secret or "sp_" + secrets.token_urlsafe(32)  # 256 bits: a plain hash keeps it safe
+        secret = secret or new_secret("sp_")
         token = cls(
             user_id=user.id,
             organization_id=organization.id if organization else None,
@@ -106,10 +105,6 @@ class ApiToken(Model):
             "revokedAt": iso(self.revoked_at),
             "lastUsedAt": iso(self.last_used_at),
         }
-
-
-def digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def reach(token: ApiToken) -> list[Organization]:

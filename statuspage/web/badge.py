@@ -1,6 +1,5 @@
 """`/{org}/badge.svg` and `/{org}/{tenant}/badge.svg`: the status in the flat shape that README files show."""
 
-import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -41,7 +40,6 @@ WIDTHS = {
     }.items()
     for character in characters
 }
-_NOT_XML = re.compile("[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2; nor a line's end
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def badge(org: str, tenant: str | None = None) -> Response:
 
 def short(text: str) -> str:
     """One line of characters that XML knows, cut off where a badge ends to be one."""
-    text = " ".join(_NOT_XML.sub(" ", text).split())
+    text = " ".join(document.NO_XML.sub(" ", text).split())
     return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1].rstrip() + "…"
 
 

@@ -1,6 +1,7 @@
 """Documents of a scope: the same bytes for everybody at one position, asked for conditionally (RFC 9110)."""
 
 import gzip
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from .tenancy import NOTHING
 
 FRAME = ("name", "subscribe", "links")  # parts that stand in the header and the footer
 WORTH_PACKING = 1_000  # bytes
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
 
 
 def opened(scope: Scope) -> Channel:

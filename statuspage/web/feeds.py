@@ -1,6 +1,5 @@
 """`/history.atom`: what happened, for feed readers (RFC 4287)."""
 
-import re
 from datetime import datetime
 from xml.etree import ElementTree
 
@@ -21,7 +20,6 @@ blueprint = Blueprint("feeds", __name__)
 
 ENTRIES = 50
 ATOM = "http://www.w3.org/2005/Atom"
-NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
 
 
 @blueprint.get("/<org>/history.atom")
@@ -88,7 +86,7 @@ def _add(
     parent: ElementTree.Element, name: str, text: str | None = None, **attributes: str
 ) -> ElementTree.Element:
     element = ElementTree.SubElement(parent, name, attributes)
-    element.text = NO_XML.sub("", text or "")
+    element.text = document.NO_XML.sub("", text or "")
     return element
 
 
