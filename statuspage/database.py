@@ -90,6 +90,17 @@ def snapshot() -> Iterator[Session]:
         yield session
 
 
+def let_go() -> None:
+    """Give back the connection of who has only read. What was loaded stays as it is, to be shown.
+
+    After a rollback each row would be loaded again, one by one.
+    """
+    session = db.session()
+    if session.new or session.dirty or session.deleted or session.info.get("writing"):
+        raise RuntimeError("let_go() of what is not written yet")
+    session.commit()  # of nothing: see expire_on_commit
+
+
 # --- writing ---------------------------------------------------------------------------------------
 
 _turns = threading.BoundedSemaphore(10)

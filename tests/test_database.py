@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from statuspage import database
 from statuspage.config import ROOT
-from statuspage.database import Busy, Gone, committed, db, snapshot, transaction
+from statuspage.database import Busy, Gone, committed, db, let_go, snapshot, transaction
 from statuspage.models.errors import Invalid
 from statuspage.models.event import Event
 from statuspage.models.organization import Organization
@@ -145,3 +145,16 @@ def test_a_snapshot_sees_one_moment(app, cast):
             Service.create(cast.acme, None, name="Later")
         assert session.scalar(text("SELECT count(*) FROM service WHERE name = 'Later'")) == 0
         assert session.scalar(text("SELECT seq FROM organization WHERE id = 'org-456'")) == first
+
+
+@pytest.mark.one_database
+def test_what_was_read_outlives_its_connection_and_what_is_not_written_yet_is_not_let_go(app, cast):
+    service = db.session.get(Service, cast.acme_service.id, populate_existing=True)
+    assert db.session().in_transaction()
+    let_go()
+    assert service.name == "API"
+    assert not db.session().in_transaction()  # nothing was asked again
+    service.name = "Not like this"
+    with pytest.raises(RuntimeError):
+        let_go()
+    db.session.rollback()

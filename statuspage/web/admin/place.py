@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, current_app, render_template, request
 
-from ...database import db
+from ...database import db, let_go
 from ...models.access import NOBODY
 from ...models.errors import NotFound
 from ...models.name import Name
@@ -63,7 +63,7 @@ def screen(
     """
     view = f"admin/{name}"
     path = place.base
-    db.session.rollback()  # the board reads a snapshot of its own; hold none meanwhile
+    let_go()  # the board reads a snapshot of its own; hold none meanwhile
     channel = current_app.extensions["live"].hub.channel(place.organization.id)
     board = channel.board(place.scope, view)
     with channel.lock:
