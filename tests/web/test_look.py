@@ -61,6 +61,16 @@ def test_the_theme_sets_the_accent_for_light_and_dark(branded, client):
     assert theme.content_type == "text/css; charset=utf-8"
 
 
+def test_a_shared_link_shows_the_logo_if_those_who_show_it_can_draw_it(branded, client):
+    image = "//meta[@property='og:image']/@content"
+    assert not page(client, "/acme").xpath(image)
+    with transaction(branded.acme):
+        branded.acme.set_look(logo=b"\x89PNG\r\n\x1a\n")
+    assert page(client, "/acme/north/history").xpath(image) == [
+        f"http://localhost/acme/logo?v={branded.acme.logo_hash}"
+    ]
+
+
 @pytest.mark.parametrize("path", ["/acme/theme.css?v=0f766e", "/acme/logo?v={hash}"])
 def test_a_version_is_kept_for_ever_and_any_other_address_is_asked_anew(branded, client, path):
     path = path.format(hash=branded.acme.logo_hash)

@@ -14,7 +14,7 @@ FEW = 12  # services: on a page of so many every group is open
 
 def page(state: State, scope: Scope) -> Drawing:
     headline = state.description(scope)
-    path = state.path(scope)
+    path, days = state.path(scope), _days(state, scope)
     return Drawing(
         title=f"{headline} · {state.title(scope)}",
         headline=headline,
@@ -37,7 +37,13 @@ def page(state: State, scope: Scope) -> Drawing:
                 ],
             ),
             list_part("services", "services/_services.html", _groups(state, scope)),
-            list_part("history", "incidents/_history.html", _days(state, scope), path=path),
+            list_part(
+                "history",
+                "incidents/_history.html",
+                days,
+                path=path,
+                hidden=state.is_empty(scope) and len(days) == 1,  # one quiet run: a page without a past
+            ),
             *_ways(state, scope),
         ),
     )
