@@ -10,6 +10,7 @@ const universal = new Intl.DateTimeFormat(language, { ...instant, timeZone: "UTC
 const day = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" }); // a day has no zone
 const distance = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
+const counts = units.map(([unit]) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }));
 
 export const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
 
@@ -20,13 +21,25 @@ function relative(moment) {
   return size === Infinity ? "just now" : distance.format(Math.trunc(seconds / size), unit);
 }
 
+/** `14:05, 1 hr 50 min`: the day too, when it was another; at most two units. */
+function since(moment, whole) {
+  let minutes = Math.max(0, Math.floor((Date.now() - moment) / 60_000));
+  const lasted = units.flatMap(([, size], index) => {
+    const count = Math.floor((minutes * 60) / size);
+    minutes -= (count * size) / 60;
+    return count ? [counts[index].format(count)] : [];
+  });
+  const isToday = moment.toDateString() === new Date().toDateString();
+  return [isToday ? clock.format(moment) : whole, lasted.slice(0, 2).join(" ")].filter(Boolean).join(", ");
+}
+
 function writeTime(time) {
   const moment = new Date(time.dateTime);
   if (!time.dateTime.includes("T")) return write(time, day.format(moment));
   const [here, there] = [local.format(moment), universal.format(moment)];
-  const shown = "relative" in time.dataset;
-  write(time, shown ? relative(moment) : here);
-  time.title = shown ? `${here} (${there})` : there;
+  const isCounted = "relative" in time.dataset || "since" in time.dataset;
+  write(time, "since" in time.dataset ? since(moment, here) : isCounted ? relative(moment) : here);
+  time.title = isCounted ? `${here} (${there})` : there;
 }
 
 /** Writing the same again would disturb a selection, and cost a layout. */

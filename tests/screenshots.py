@@ -355,6 +355,7 @@ EMBEDS = {
         {"organization": "empty", "theme": "dark"},
         {"organization": "outage", "theme": "transparent"},
         {"organization": "names", "tenant": "north"},
+        {"organization": "branded"},
     ),
     "embed-full": (
         {"organization": "outage", "view": "full"},

@@ -43,7 +43,7 @@ function line(tag, entry) {
   if (entry.type) whole.append(element("span", "type", entry.type));
   if (entry.again) whole.append(element("span", "type", "seen before"));
   if (entry.answer) whole.append(answered(entry.answer));
-  whole.append(element("span", "preview", entry.words ?? preview(entry.payload)));
+  whole.append(element("span", "gist", entry.words ?? preview(entry.payload)));
   if (entry.id) whole.append(position(entry.id));
   if (entry.bytes) whole.append(element("span", "size", size(entry.bytes)));
   return whole;

@@ -42,6 +42,7 @@ def load(
         created_at=row.created_at,
         accent=row.accent,
         logo=row.logo_hash,
+        logo_type=row.logo_type,
         indexed=row.indexed,
         embed_origins=tuple(row.embed_origins),
         tenants=_tenants(session, row),

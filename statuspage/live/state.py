@@ -85,6 +85,7 @@ class State:
     created_at: datetime
     accent: str | None
     logo: str | None  # the version that its URL names
+    logo_type: str | None
     indexed: bool
     embed_origins: tuple[str, ...]
     tenants: dict[str, TenantFacts]
@@ -176,7 +177,7 @@ class State:
                 f", {_count(watched, 'incident')} being watched" if watched else ""
             )
         if status is ServiceStatus.MAINTENANCE:
-            return f"Maintenance: {_count(counts[status], 'service')}"
+            return f"Maintenance in progress: {_count(counts[status], 'service')}"
         if not affected:
             return f"{status.word}: {_count(watched, 'open incident')}"
         return f"{status.word}: {_count(affected, 'service')} affected"

@@ -8,7 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from .errors import Invalid
 
-LIGHT_PAGE, DARK_PAGE = "#ffffff", "#0d1117"  # what the accent stands on as the text of a link
+# What links in the accent stand on, in static/css: the page, what is raised, an embed's tint of each trouble.
+LIGHT = ("#ffffff", "#f6f8fa", "#f7f3eb", "#faf1eb", "#fbedee", "#ebf3fc")
+DARK = ("#0d1117", "#151b23", "#2b2519", "#2f231d", "#312125", "#18273a")
 READABLE = 4.5  # WCAG 2.2, 1.4.3: contrast of text with what it stands on
 MOST_BYTES = 262_144  # of a logo
 STEPS = 400  # towards black or white: finer than a colour of 24 bits
@@ -53,26 +55,29 @@ class Look:
 
 
 def check_accent(text: str) -> str:
-    """The colour as `#rrggbb`, if links in it can be read on a light page; else Invalid (field `accent`)."""
+    """The colour as `#rrggbb`, if links in it can be read on light pages; else Invalid (field `accent`)."""
     found = re.fullmatch(r"#?([0-9a-f]{3}|[0-9a-f]{6})", text.strip().lower())
     if not found:
         raise Invalid("Write the colour like #0969da.", "accent")
     digits = found[1] if len(found[1]) == 6 else "".join(digit * 2 for digit in found[1])
     accent = f"#{digits}"
-    reached = contrast(accent, LIGHT_PAGE)
-    if reached < READABLE:
-        nearest = _readable(accent, towards="#000000", on=LIGHT_PAGE)
+    if (reached := _least(accent, LIGHT)) < READABLE:
         raise Invalid(
-            f"{accent} is too light to be read on a white page: its contrast is {_ratio(reached)}:1, "
-            f"and text needs {READABLE}:1. The nearest darker colour that has it is {nearest}.",
+            f"{accent} is too light to be read on pale backgrounds: its contrast is {_ratio(reached)}:1, "
+            f"and text needs {READABLE}:1. The nearest darker colour that has it is {light_accent(accent)}.",
             "accent",
         )
     return accent
 
 
+def light_accent(accent: str) -> str:
+    """The same colour, as much darker as it takes to be read on light pages."""
+    return _readable(accent, towards="#000000", on=LIGHT)
+
+
 def dark_accent(accent: str) -> str:
-    """The same colour, as much lighter as it takes to be read on a dark page."""
-    return _readable(accent, towards="#ffffff", on=DARK_PAGE)
+    """The same colour, as much lighter as it takes to be read on dark pages."""
+    return _readable(accent, towards="#ffffff", on=DARK)
 
 
 def contrast(one: str, other: str) -> float:
@@ -81,15 +86,20 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def _readable(colour: str, *, towards: str, on: str) -> str:
-    """The nearest mixture with `towards` that can be read on `on`."""
-    mixtures = (_mix(colour, towards, step / STEPS) for step in range(STEPS + 1))
-    return next(mixture for mixture in mixtures if contrast(mixture, on) >= READABLE)
-
-
-def _mix(one: str, other: str, share: float) -> str:
+def mix(one: str, other: str, share: float) -> str:
+    """The colour on the way from one to the other, in sRGB as `color-mix()` has it."""
     pairs = zip(_channels(one), _channels(other), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def _readable(colour: str, *, towards: str, on: tuple[str, ...]) -> str:
+    """The nearest mixture with `towards` that can be read on all of these."""
+    mixtures = (mix(colour, towards, step / STEPS) for step in range(STEPS + 1))
+    return next(mixture for mixture in mixtures if _least(mixture, on) >= READABLE)
+
+
+def _least(colour: str, grounds: tuple[str, ...]) -> float:
+    return min(contrast(colour, ground) for ground in grounds)
 
 
 def _luminance(colour: str) -> float:

@@ -19,9 +19,11 @@ from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.scope import Scope
 from .auth import current_proof
+from .headers import page_policy
+from .look import accent_style
 from .tenancy import NOTHING
 
-FRAME = ("name", "subscribe", "links")  # parts that stand in the header and the footer
+FRAME = ("name", "accent", "subscribe", "links")  # parts that do not stand in the board
 WORTH_PACKING = 1_000  # bytes
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
 
@@ -72,6 +74,9 @@ def conditional(scope: Scope, state: State, tag: str, modified: datetime | None 
     response.last_modified = modified
     public = state.is_public(scope)
     response.headers["Cache-Control"] = "no-cache" if public else "private, no-cache"
+    if state.accent:
+        assets = current_app.extensions["assets"]
+        response.headers["Content-Security-Policy"] = page_policy(assets, accent_style(state.accent))
     response.vary.add("Accept-Encoding")
     if current_proof() is not NOBODY or not public:
         response.vary.update(("Authorization", "Cookie"))
@@ -124,6 +129,7 @@ def render(template: str, scope: Scope, state: State, parts: tuple[Part, ...], *
         path=state.path(scope),
         origin=origin(),
         indexed=welcomes_crawlers(scope, state),
+        accent=accent_style(state.accent) if state.accent else None,
         frame={part.id: part for part in parts if part.id in FRAME},
         board=[part for part in parts if part.id not in FRAME],
         **values,

@@ -7,6 +7,7 @@ from ..models.errors import Invalid
 from . import document
 from .assets import Assets
 from .headers import content_security_policy
+from .look import accent_style
 from .tenancy import scope_of_path
 
 blueprint = Blueprint("embed", __name__)
@@ -26,13 +27,17 @@ def embed(org: str, tenant: str | None = None) -> Response:
     origins = list(state.embed_origins)
     response = document.conditional(scope, state, f"{view}-{theme}-{cursor}")
     ancestors = ANY if ANY in origins else " ".join(("'self'", *origins))
-    response.headers["Content-Security-Policy"] = content_security_policy(frame_ancestors=ancestors)
+    accent = accent_style(state.accent) if state.accent else None
+    response.headers["Content-Security-Policy"] = content_security_policy(
+        styles=accent.source if accent else "", frame_ancestors=ancestors
+    )
     if response.status_code == 304:
         return response
     page = render_template(
         "embed/embed.html",
         title=drawing.title,
-        parts=drawing.parts,
+        parts=[part for part in drawing.parts if part.id != "accent"],
+        accent=accent,
         view=view,
         cursor=cursor,
         path=state.live_path(scope),

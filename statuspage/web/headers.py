@@ -2,14 +2,14 @@
 
 from flask import Flask, Response
 
-from .assets import Assets
+from .assets import Assets, Inline
 
 NOBODY = "frame-ancestors 'none'"
 
 
 def register(app: Flask) -> None:
     assets: Assets = app.extensions["assets"]
-    policy = content_security_policy(assets.inline_scripts, assets.page_style.source)
+    policy = page_policy(assets)
 
     @app.after_request
     def add(response: Response) -> Response:
@@ -19,6 +19,12 @@ def register(app: Flask) -> None:
         if NOBODY in response.headers["Content-Security-Policy"]:  # the older header knows no list of sites
             response.headers.setdefault("X-Frame-Options", "DENY")
         return response
+
+
+def page_policy(assets: Assets, *styles: Inline) -> str:
+    """Of a page: with our scripts and styles that stand in it, and with these styles."""
+    sources = " ".join(style.source for style in (assets.page_style, *styles))
+    return content_security_policy(assets.inline_scripts, sources)
 
 
 def content_security_policy(scripts: str = "", styles: str = "", frame_ancestors: str = "'none'") -> str:

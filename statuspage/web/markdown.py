@@ -1,5 +1,6 @@
 """Markdown in incident messages, as HTML that may stand on anybody's page."""
 
+import re
 from functools import lru_cache
 
 import nh3
@@ -18,6 +19,9 @@ _parser.add_render_rule("heading_open", lambda *_: "<p><strong>")
 _parser.add_render_rule("heading_close", lambda *_: "</strong></p>\n")
 
 
+_ENDS = re.compile(r"</(?:p|li|pre|blockquote)>")  # of what stands on lines of its own
+
+
 @lru_cache(maxsize=2_000)
 def markdown(text: str) -> Markup:
     """Safe HTML (CommonMark without raw HTML and images; headings become bold lines)."""
@@ -33,5 +37,12 @@ def markdown(text: str) -> Markup:
 
 
 def plain(text: str) -> str:
-    """The words of a message without its markup, for where only text can stand."""
-    return " ".join(markdown(text).striptags().split())
+    """The words of a message without its markup, for where only text can stand.
+
+    A line that does not end as a sentence does is set apart from the next: `Reads work · Writes fail`.
+    """
+    whole = ""
+    for block in _ENDS.split(markdown(text)):
+        words = " ".join(Markup(block).striptags().split())
+        whole += (" · " if whole[-1:].isalnum() else " ") + words if words else ""
+    return whole.strip()

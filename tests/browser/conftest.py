@@ -10,11 +10,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
 from statuspage.database import db, transaction
+from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 from tests.browser.gate import Gate
 from tests.browser.visit import NETWORK, Visit
 from tests.server import Server
 
+LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 80 20"><rect width="80" height="20"/></svg>'
 SWITCHES = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 Change = Callable[..., Any]
@@ -82,6 +84,21 @@ def write(server: Server) -> Change:
                 service.update(**changes)
 
     return write
+
+
+@pytest.fixture
+def set_look(server: Server) -> Iterator[Change]:
+    """`set_look(accent=…, logo=…)` of Acme, by another process; it has none afterwards."""
+
+    def change(**look: Any) -> None:
+        with server.app.app_context():
+            acme = db.session.get(Organization, "org-456")
+            assert acme
+            with transaction(acme):
+                acme.set_look(**look)
+
+    yield change
+    change(accent="", logo=b"")
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_an_event_arrives_by_every_transport_and_moves_the_cursor(console, set_s
         console.expect_answer("authenticate", "✓ acknowledged")
     set_status("major_outage")
     event = console.rows("service-update").first
-    expect(event.locator(".preview")).to_have_text("API · major_outage")
+    expect(event.locator(".gist")).to_have_text("API · major_outage")
     expect(event.locator(".id")).to_have_attribute("title", console.cursor)
     expect(console.data_of(event)).to_contain_text('"ownStatus": "major_outage"')
     console.press("Disconnect")
@@ -106,7 +106,7 @@ def test_what_was_missed_comes_once_when_the_cursor_is_given(console, set_status
     expect(console.rows("service-update")).to_have_count(2)
     set_status("major_outage")
     expect(console.rows("service-update")).to_have_count(3)
-    shown = console.rows("service-update").locator(".preview").all_text_contents()
+    shown = console.rows("service-update").locator(".gist").all_text_contents()
     assert [text.split(" · ")[1] for text in shown] == ["major_outage", "partial_outage", "major_outage"]
     assert console.rows("gap").count() == 0
     assert console.page.get_by_text("seen before").count() == 0
@@ -181,7 +181,7 @@ def test_a_broadcast_goes_out_checked_and_comes_in(console):
     expect(console.page.locator("#data-problem")).to_be_hidden()
     console.press("Send broadcast")
     console.expect_answer("broadcast", "✓ 202")
-    expect(console.rows("service-update").locator(".preview")).to_have_text("<b>Évé 🎉</b>")
+    expect(console.rows("service-update").locator(".gist")).to_have_text("<b>Évé 🎉</b>")
 
 
 def test_pause_filter_order_and_clear(console, set_status):

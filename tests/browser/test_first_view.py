@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import LOGO, Visitor
 from tests.server import Server
 
 MOST_BYTES = 60 * 1024
@@ -150,8 +150,10 @@ def largest_paint(browser: Browser, url: str) -> float:
 
 @pytest.mark.alone
 def test_it_is_painted_almost_as_soon_as_a_bare_page_with_the_same_words(
-    browser: Browser, server: Server, bare: str
+    browser: Browser, server: Server, bare: str, set_look: Callable[..., Any]
 ) -> None:
+    """Also in the colours of its organization."""
+    set_look(accent="#0f766e", logo=LOGO)
     pairs = [
         (largest_paint(browser, bare), largest_paint(browser, server.url + "/acme")) for _ in range(ROUNDS)
     ]

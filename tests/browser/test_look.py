@@ -1,16 +1,12 @@
 """Light and dark as the visitor wants it, the organization's colour once it has one, a menu that closes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from statuspage.database import db, transaction
-from statuspage.models.organization import Organization
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import LOGO, Visitor
 from tests.browser.visit import Visit
-from tests.server import Server
 
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
 NOTE_BACKGROUNDS = """
@@ -21,22 +17,6 @@ const look = () => {
 };
 look();
 """
-LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 80 20"><rect width="80" height="20"/></svg>'
-
-
-@pytest.fixture
-def set_look(server: Server) -> Iterator[Callable[..., Any]]:
-    """`set_look(accent=…, logo=…)` of Acme, by another process; it has none afterwards."""
-
-    def change(**look: Any) -> None:
-        with server.app.app_context():
-            acme = db.session.get(Organization, "org-456")
-            assert acme
-            with transaction(acme):
-                acme.set_look(**look)
-
-    yield change
-    change(accent="", logo=b"")
 
 
 def background(page: Page) -> str:
@@ -112,14 +92,19 @@ def test_the_menu_closes_on_escape_and_gives_the_focus_back(visit: Visit) -> Non
 def test_a_new_colour_and_logo_come_to_open_pages(visitor: Visitor, set_look: Callable[..., Any]) -> None:
     visits = [visitor(color_scheme=scheme).open("/acme/north") for scheme in ("light", "dark")]
     button = "#subscribe > summary"
+    embed = visitor(color_scheme="light")
+    with embed.page.expect_request("**/stream?*"):
+        embed.page.goto(embed.url + "/embed/acme/north")
     set_look(accent="#0f766e", logo=LOGO)
-    for visit, colour in zip(visits, ("rgb(15, 118, 110)", "rgb(48, 137, 130)"), strict=True):
+    for visit, colour in zip(visits, ("rgb(15, 118, 110)", "rgb(76, 153, 147)"), strict=True):
         expect(visit.page.locator(button)).to_have_css("background-color", colour)
         expect(visit.page.get_by_role("img", name="Acme")).to_be_visible()
         visit.until(lambda page=visit.page: page.locator("#name img").evaluate("img => img.naturalWidth") > 0)
+    expect(embed.page.locator("#link")).to_have_css("color", "rgb(15, 118, 110)")
     set_look(accent="#7c3aed")
     expect(visits[0].page.locator(button)).to_have_css("background-color", "rgb(124, 58, 237)")
     set_look(accent="", logo=b"")
+    expect(embed.page.locator("#link")).to_have_css("color", "rgb(9, 105, 218)")
     expect(visits[0].page.locator(button)).to_have_css("background-color", "rgb(9, 105, 218)")
     expect(visits[0].page.get_by_role("img", name="Acme")).to_have_count(0)
 

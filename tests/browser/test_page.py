@@ -5,11 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-COUNT_SENTENCES = """() => {
-  window.sentences = [];
-  const spoken = document.getElementById("spoken");
-  new MutationObserver(() => sentences.push(spoken.textContent)).observe(spoken, { childList: true });
-}"""
+from tests.browser.visit import COUNT_SENTENCES
 
 NOTE_HIGHLIGHTS = """() => {
   window.highlighted = new Set();
@@ -71,6 +67,35 @@ def test_a_change_is_said_once_and_highlights_only_what_changed(visit, set_statu
     assert visit.page.evaluate("[...highlighted]") == ["service-service-1"]
     set_status("degraded")
     visit.until(lambda: len(visit.page.evaluate("sentences")) == 2)
+
+
+def test_an_incident_and_its_end_are_each_one_sentence_on_the_page_and_in_an_embed(visitor, server, api):
+    """Whatever else they change: services, the banner, the title."""
+    listeners = [visitor().open("/acme"), visitor()]
+    with listeners[1].page.expect_request("**/stream?*"):
+        listeners[1].page.goto(f"{server.url}/embed/acme?view=full")
+    for listener in listeners:
+        listener.page.evaluate(COUNT_SENTENCES)
+
+    def expect_said(*sentences):
+        for listener in listeners:
+            listener.until(lambda page=listener.page: page.evaluate("sentences.length") >= len(sentences))
+            assert listener.page.evaluate("sentences") == list(sentences)
+
+    new = {
+        "organizationId": "org-456",
+        "title": "Fog",
+        "message": "Thick.",
+        "services": {"service-1": "major_outage"},
+    }
+    began = "Fog: Investigating. API: Major outage."
+    fog = api("POST", "/incidents", new)["id"]
+    try:
+        expect_said(began)
+        api("POST", f"/incidents/{fog}/updates", {"status": "resolved", "message": "Clear."})
+        expect_said(began, "Fog: Resolved. API: Degraded performance.")
+    finally:
+        api("DELETE", f"/incidents/{fog}")
 
 
 def test_the_passing_of_time_is_no_change(visit, set_status):

@@ -19,6 +19,12 @@ RUNGS = {WEBSOCKET: (), STREAM: ("/socket.io/",), POLLING: ("/socket.io/", "/str
 NETWORK = re.compile("Failed to load resource|WebSocket connection to|net::ERR_")
 """The browser's own report of a request that failed: expected where a test makes them fail."""
 
+COUNT_SENTENCES = """() => {
+  window.sentences = [];
+  const spoken = document.getElementById("spoken");
+  new MutationObserver(() => sentences.push(spoken.textContent)).observe(spoken, { childList: true });
+}"""
+
 NORMALISE = """html => {
   const normal = body => {
     body = body.cloneNode(true);

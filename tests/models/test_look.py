@@ -1,11 +1,23 @@
 """Looks: a colour that cannot be read is refused with one that can, and a logo is what its bytes say."""
 
+import re
+
 import pytest
 
+from statuspage.config import ROOT
 from statuspage.database import db, transaction
 from statuspage.models.errors import Invalid
 from statuspage.models.event import Event
-from statuspage.models.look import DARK_PAGE, LIGHT_PAGE, MOST_BYTES, check_accent, contrast, dark_accent
+from statuspage.models.look import (
+    DARK,
+    LIGHT,
+    MOST_BYTES,
+    check_accent,
+    contrast,
+    dark_accent,
+    light_accent,
+    mix,
+)
 
 pytestmark = pytest.mark.one_database
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
@@ -40,10 +52,10 @@ def test_a_colour_too_light_to_read_is_refused_with_its_ratio_and_one_that_will_
     with pytest.raises(Invalid) as refusal:
         check_accent("#0a7")
     assert refusal.value.message == (
-        "#00aa77 is too light to be read on a white page: its contrast is 2.99:1, and text needs 4.5:1. "
-        "The nearest darker colour that has it is #00875f."
+        "#00aa77 is too light to be read on pale backgrounds: its contrast is 2.62:1, and text needs 4.5:1. "
+        "The nearest darker colour that has it is #007d58."
     )
-    assert check_accent("#00875f")
+    assert check_accent("#007d58")
 
 
 def test_every_colour_is_either_accepted_or_answered_with_one_that_is():
@@ -52,8 +64,21 @@ def test_every_colour_is_either_accepted_or_answered_with_one_that_is():
             accent = check_accent(colour)
         except Invalid as refusal:
             accent = check_accent(refusal.message.removesuffix(".").split()[-1])
-        assert contrast(accent, LIGHT_PAGE) >= 4.5
-        assert contrast(dark_accent(accent), DARK_PAGE) >= 4.5
+        assert light_accent(accent) == accent
+        assert min(contrast(accent, ground) for ground in LIGHT) >= 4.5
+        assert min(contrast(dark_accent(accent), ground) for ground in DARK) >= 4.5
+
+
+def test_the_backgrounds_are_those_of_the_style_sheets():
+    """The page, what is raised, and the tints that an embed has in trouble."""
+    base, embed = ((ROOT / f"static/css/{name}.css").read_text() for name in ("base", "embed"))
+    pairs = re.findall(r"--(page|raised): light-dark\((#\w+), (#\w+)\)", base)
+    troubles = re.findall(r'="(?:degraded|partial|major|main).*--status: light-dark\((#\w+), (#\w+)\)', embed)
+    shares = re.search(r"light-dark\(color-mix\(.* (\d+)%.*color-mix\(.* (\d+)%", embed)
+    for mode, grounds in enumerate((LIGHT, DARK)):
+        page, raised = (pair[1 + mode] for pair in pairs)
+        tints = [mix(grounds[0], pair[mode], int(shares[1 + mode]) / 100) for pair in troubles]
+        assert grounds == (page.replace("#fff", "#ffffff"), raised, *tints)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Theme and logo as files: kept for ever by version, harmless when opened; and what crawlers are told."""
 
+import base64
+import hashlib
+
 import pytest
 from lxml import html
 
@@ -33,16 +36,39 @@ def test_without_a_look_a_page_asks_for_none(cast, client):
 @pytest.mark.parametrize("path", ["/acme", "/acme/north", "/acme/history", "/acme/north/history"])
 def test_every_page_of_the_organization_wears_its_look(branded, client, path):
     shown = page(client, path)
-    assert shown.xpath("//link[@rel='stylesheet']/@href") == ["/acme/theme.css?v=0f766e"]
+    assert not shown.xpath("//link[@rel='stylesheet']"), "nothing is waited for"
+    assert shown.xpath("string(//*[@id='accent']/style)") == client.get("/acme/theme.css").text
     (logo,) = shown.xpath("//header//img")
     assert logo.get("src") == f"/acme/logo?v={branded.acme.logo_hash}"
     assert logo.get("alt") == "Acme"
 
 
+@pytest.mark.parametrize("path", ["/acme", "/acme/north", "/acme/history", "/embed/acme"])
+def test_the_browser_may_take_the_colour_from_the_document_also_when_it_has_that(branded, client, path):
+    """A 304 replaces the policy that the browser has kept (RFC 9111, 3.2)."""
+    fresh = client.get(path, headers={"Accept": "text/html"})
+    style = html.document_fromstring(fresh.text).xpath("string(//*[@id='accent']/style)")
+    hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    again = client.get(path, headers={"Accept": "text/html", "If-None-Match": fresh.headers["ETag"]})
+    assert again.status_code == 304
+    for answer in (fresh, again):
+        assert f"'sha256-{hashed}'" in answer.headers["Content-Security-Policy"]
+
+
 def test_the_theme_sets_the_accent_for_light_and_dark(branded, client):
     theme = client.get("/acme/theme.css?v=0f766e")
-    assert theme.text == "@layer tokens{:root{--accent:light-dark(#0f766e,#308982)}}\n"
+    assert theme.text == "@layer tokens{:root{--accent:light-dark(#0f766e,#4c9993)}}\n"
     assert theme.content_type == "text/css; charset=utf-8"
+
+
+def test_a_shared_link_shows_the_logo_if_those_who_show_it_can_draw_it(branded, client):
+    image = "//meta[@property='og:image']/@content"
+    assert not page(client, "/acme").xpath(image)
+    with transaction(branded.acme):
+        branded.acme.set_look(logo=b"\x89PNG\r\n\x1a\n")
+    assert page(client, "/acme/north/history").xpath(image) == [
+        f"http://localhost/acme/logo?v={branded.acme.logo_hash}"
+    ]
 
 
 @pytest.mark.parametrize("path", ["/acme/theme.css?v=0f766e", "/acme/logo?v={hash}"])

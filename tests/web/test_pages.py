@@ -116,6 +116,11 @@ def test_a_shared_link_has_a_title_a_sentence_and_one_address(stage, client):
     assert meta["og:url"] == page.xpath("//link[@rel='canonical']/@href")[0] == address
 
 
+def test_lines_of_a_message_stay_apart_where_only_text_can_stand():
+    message = "It comes back:\n\n- **Reads** work\n- Writes fail\n\nMore soon."
+    assert plain(message) == "It comes back: Reads work · Writes fail · More soon."
+
+
 # --- what the client script builds on --------------------------------------------------------------
 
 
@@ -125,6 +130,8 @@ def test_the_top_level_ids_are_there_even_when_there_is_nothing_to_show(stage, c
     full, empty = document(client, "/acme"), document(client, "/brand-new")
     assert board_ids(full) == board_ids(empty) == ["banner", "incidents", "services", "history"]
     assert words(empty.find(".//h1")) == "No services yet"
+    assert "hidden" not in full.get_element_by_id("history").attrib
+    assert "hidden" in empty.get_element_by_id("history").attrib, "it has no past yet"
     for page in (full, empty):
         assert page.xpath("//header//*[@id='name']")
         assert {"mark", "spoken", "zone"} <= set(page.xpath("//@id"))

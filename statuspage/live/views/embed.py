@@ -5,6 +5,7 @@ from ...models.status import ServiceStatus
 from ..board import Drawing, Part
 from ..parts import NO_DATA, list_part, part
 from ..state import IncidentFacts, State
+from .page import accent
 
 VIEWS = ("embed", "embed-full")
 MOST_INCIDENTS = 5
@@ -16,7 +17,7 @@ def draw(view: str, state: State, scope: Scope) -> Drawing:
     headline = state.description(scope)
     tenant = state.tenants.get(scope.tenant_id or "")
     name = tenant.name if tenant else state.name  # no more of it: a title moves only when a part does
-    parts = [_status(state, scope, headline, name)]
+    parts = [_status(state, scope, headline, name), accent(state)]
     if view == "embed-full":
         parts += [_incidents(state, scope), _services(state, scope)]
     return Drawing(title=f"{headline} · {name}", headline=headline, parts=tuple(parts))

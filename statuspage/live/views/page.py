@@ -14,12 +14,13 @@ FEW = 12  # services: on a page of so many every group is open
 
 def page(state: State, scope: Scope) -> Drawing:
     headline = state.description(scope)
-    path = state.path(scope)
+    path, days = state.path(scope), _days(state, scope)
     return Drawing(
         title=f"{headline} · {state.title(scope)}",
         headline=headline,
         parts=(
             _name(state, scope),
+            accent(state),
             _banner(state, scope, NO_DATA if state.is_empty(scope) else state.status(scope), headline),
             list_part(
                 "incidents",
@@ -36,7 +37,13 @@ def page(state: State, scope: Scope) -> Drawing:
                 ],
             ),
             list_part("services", "services/_services.html", _groups(state, scope)),
-            list_part("history", "incidents/_history.html", _days(state, scope), path=path),
+            list_part(
+                "history",
+                "incidents/_history.html",
+                days,
+                path=path,
+                hidden=state.is_empty(scope) and len(days) == 1,  # one quiet run: a page without a past
+            ),
             *_ways(state, scope),
         ),
     )
@@ -51,6 +58,7 @@ def incident(state: State, scope: Scope, id: str) -> Drawing | None:
         headline=f"{incident.title}: {incident.status.word}",
         parts=(
             _name(state, scope),
+            accent(state),
             part(
                 "incident",
                 "incidents/_incident.html",
@@ -65,7 +73,7 @@ def incident(state: State, scope: Scope, id: str) -> Drawing | None:
 
 def frame(state: State, scope: Scope) -> tuple[Part, ...]:
     """What stands around a page that has no board of its own."""
-    return (_name(state, scope), *_ways(state, scope))
+    return (_name(state, scope), accent(state), *_ways(state, scope))
 
 
 def _ways(state: State, scope: Scope) -> tuple[Part, Part]:
@@ -88,13 +96,13 @@ def _name(state: State, scope: Scope) -> Part:
         organization=state.name if tenant else "",
         organization_path=f"/{state.slug}",
         logo=state.logo,
-        theme=theme_url(state),
     )
 
 
-def theme_url(state: State) -> str:
+def accent(state: State) -> Part:
     """The style sheet of an organization that has a colour of its own; its version is the colour."""
-    return f"/{state.slug}/theme.css?v={state.accent.removeprefix('#')}" if state.accent else ""
+    theme = f"/{state.slug}/theme.css?v={state.accent.removeprefix('#')}" if state.accent else ""
+    return part("accent", "public/_accent.html", theme=theme)
 
 
 def _banner(state: State, scope: Scope, status: str, headline: str) -> Part:

@@ -18,7 +18,9 @@ TITLE = "Status page"
 ABOUT = """Services, incidents and live connections of organizations and their tenants.
 
 Every change is seen at once by everybody who watches. Send `Authorization: Bearer TOKEN`; public
-pages can be read without. An unknown id and one out of reach get the same 404. Times are UTC."""
+pages can be read without. An unknown id and one out of reach get the same 404. Times are UTC.
+
+`/console` tries the live side of it by hand."""
 
 REFUSALS = {
     400: "The body is no JSON object.",

@@ -176,7 +176,7 @@ def test_sites_that_may_show_the_embed_stand_one_a_line(cast, admin):
 def test_the_accent_is_taken_if_it_can_be_read(cast, admin):
     assert save(admin, accent="0969DA").status_code == 303
     assert acme().accent == "#0969da"
-    assert "/acme/theme.css" in admin.get("/acme").text
+    assert "--accent:light-dark(#0969da," in admin.get("/acme").text
     for text in ("#ffff00", "red", "#12"):
         answer = save(admin, accent=text)
         assert answer.status_code == 422
