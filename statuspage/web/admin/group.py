@@ -10,7 +10,7 @@ from ..auth import current_proof
 from ..form import Form
 from ..idempotency import once_to
 from .affected import find_tenant, pages_of
-from .place import Place, blueprint, enter, load, screen, stay
+from .place import Place, blueprint, enter, last_save, load, screen, stay
 from .service import STEPS
 
 
@@ -42,7 +42,7 @@ def edit_group(org: str, id: str) -> Response:
             change = form.read()
 
             def save() -> str:
-                form.check({"name": group.name})
+                form.check({"name": group.name}, last_save(place, group.id))
                 group.update(name=change.name)
                 return f"{place.base}/services"
 

@@ -17,7 +17,7 @@ from ..auth import current_proof
 from ..form import Form
 from ..idempotency import once_to
 from .affected import find_tenant, pages_of
-from .place import Place, blueprint, enter, load, screen, stay
+from .place import Place, blueprint, enter, last_save, load, screen, stay
 
 STEPS = {"up": -1, "down": 1}
 
@@ -108,7 +108,7 @@ def edit_service(org: str, id: str) -> Response:
             change = form.read()
 
             def save() -> str:
-                form.check(_editable(service))
+                form.check(_editable(service), last_save(place, service.id))
                 group = _group(service, change.group or "")
                 service.update(name=change.name, description=change.description)
                 if group is not service.group:

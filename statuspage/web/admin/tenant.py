@@ -13,8 +13,8 @@ from ...models.token import ApiToken
 from ...schemas import team as shapes
 from ..auth import current_proof
 from ..form import Form, done
-from .place import Place, blueprint, enter, load, screen
-from .sheet import around, is_overtaken, once, sheet, version
+from ..idempotency import once_to
+from .place import Place, blueprint, enter, last_save, load, screen
 
 PATH = "/admin/<org>/tenants"
 
@@ -32,41 +32,39 @@ def new_tenant(org: str) -> Response:
     if form.sent:
         with form.refusals():
             new = form.read()
-            once(place, lambda: _create(place, new))
-            return done(f"{place.base}/tenants")
-    return form.show("admin/tenants/form.html", **around(place, "tenants", "New tenant"))
 
+            def create() -> str:
+                Tenant.create(place.organization, slug=new.slug, name=new.name, visibility=new.visibility)
+                return f"{place.base}/tenants"
 
-def _create(place: Place, new: shapes.Tenant) -> None:
-    Tenant.create(place.organization, slug=new.slug, name=new.name, visibility=new.visibility)
+            return once_to(create, place.organization)
+    return _edit(place, form, None)
 
 
 @blueprint.route(f"{PATH}/<id>", methods=["GET", "POST"])
 def edit_tenant(org: str, id: str) -> Response:
     place = enter(org, "tenant.update")
-    tenant = load(place, Tenant, id)
-    form, status = Form(shapes.Tenant, _fields(tenant)), None
+    tenant: Tenant = load(place, Tenant, id)
+    form = Form(shapes.Tenant, _editable(tenant))
     if form.sent:
         with form.refusals():
-            new = form.read()
-            with transaction(place.organization, by=current_proof().user_id):
-                if is_overtaken(form, _fields(tenant)):
-                    status = 409
-                else:
-                    tenant.update(name=new.name, slug=new.slug, visibility=new.visibility)
-        if not form.errors:
-            return done(f"{place.base}/tenants")
-    return form.show(
-        "admin/tenants/form.html",
-        status,
-        tenant=tenant,
-        version=version(form, _fields(tenant), status),
-        **around(place, "tenants", tenant.name),
-    )
+            change = form.read()
+
+            def save() -> str:
+                form.check(_editable(tenant), last_save(place, tenant.id, "tenant-updated"))
+                tenant.update(name=change.name, slug=change.slug, visibility=change.visibility)
+                return f"{place.base}/tenants"
+
+            return once_to(save, place.organization)
+    return _edit(place, form, tenant)
 
 
-def _fields(tenant: Tenant) -> dict[str, str]:
+def _editable(tenant: Tenant) -> dict[str, str]:
     return {"name": tenant.name, "slug": tenant.slug, "visibility": tenant.visibility}
+
+
+def _edit(place: Place, form: Form[shapes.Tenant], tenant: Tenant | None) -> Response:
+    return screen(place, "sheet", "admin/tenants/form.html", form=form, at="tenants", tenant=tenant)
 
 
 @blueprint.get(f"{PATH}/<id>/deletion")
@@ -83,7 +81,7 @@ def confirm_tenant_deletion(org: str, id: str) -> Response:
             (ApiToken, "API token"),
         )
     ]
-    return sheet("admin/tenants/deletion.html", place, "tenants", "Delete", tenant=tenant, counts=counts)
+    return screen(place, "sheet", "admin/tenants/deletion.html", at="tenants", tenant=tenant, counts=counts)
 
 
 @blueprint.post(f"{PATH}/<id>/deletion")

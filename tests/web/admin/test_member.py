@@ -150,10 +150,7 @@ def test_a_link_asks_for_a_good_password_and_for_our_own_form(app, cast, admin):
 def test_a_double_click_adds_one(cast, admin):
     fields = {**fields_of(admin.get(f"{BASE}/members/new"), 1), **EVE}
     answers = [admin.open(f"{BASE}/members/new", "POST", data=fields) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 422]
-    assert (
-        error_of(answers[1], "email") == "This person is a member there already. Change the role in the list."
-    )
+    assert [answer.status_code for answer in answers] == [200, 303]
     assert db.session.query(User).filter_by(name="Eve").count() == 1
 
 

@@ -78,7 +78,7 @@ def test_somebody_elses_newer_save_is_shown_not_overwritten(cast, admin):
         cast.north.update(name="Theirs")
     answer = admin.open(path, "POST", data={**opened, "name": "Mine"})
     assert answer.status_code == 409
-    assert "“Theirs”" in error_of(answer, "name")
+    assert "Saved meanwhile: Theirs" in words(document(answer).body)
     assert fields_of(answer, 1)["name"] == "Mine"
     assert tenants()["north"].name == "Theirs"
     assert admin.open(path, "POST", data=fields_of(answer, 1)).status_code == 303
