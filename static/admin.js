@@ -46,6 +46,33 @@ function pressKey(event) {
   if (event.key === "n") document.querySelector("[aria-keyshortcuts=n]")?.click();
 }
 
+/** WCAG 2.2, 2.1.4: a key that acts alone can be switched off. The browser may keep nothing for us. */
+const keys = $("keys");
+
+function recallKeys() {
+  try {
+    return localStorage.getItem("keys") !== "off";
+  } catch {
+    return true;
+  }
+}
+
+function useKeys(on) {
+  keys.checked = on;
+  document.documentElement.dataset.keys = on ? "on" : "off";
+  for (const link of document.querySelectorAll("[data-key]")) {
+    on ? link.setAttribute("aria-keyshortcuts", link.dataset.key) : link.removeAttribute("aria-keyshortcuts");
+  }
+}
+
+function chooseKeys({ target }) {
+  if (target !== keys) return;
+  useKeys(keys.checked);
+  try {
+    localStorage.setItem("keys", keys.checked ? "on" : "off");
+  } catch {}
+}
+
 /** A secret is shown once: one press takes it along. Without this it is text to select. */
 async function copy({ target }) {
   const button = target.closest?.("[data-copy]");
@@ -56,14 +83,23 @@ async function copy({ target }) {
   button.textContent = "Copied";
 }
 
-let held = ""; // the id of the button that has the focus: a row that moves loses it
+// --- the focus: what had it may move or go, the place where the operator was stays -------------------------
+
+let held = []; // ids, from the focused control outwards
 
 function noteFocus({ target }) {
-  held = target.closest?.("#board button[id]") ? target.id : "";
+  held = [];
+  for (let place = target; place && place.id !== "board"; place = place.parentElement) if (place.id) held.push(place.id);
 }
 
+/** To the same control; else to the first one of its row, or of what its row stood in. */
 function giveFocusBack() {
-  if (held && document.activeElement === document.body) $(held)?.focus();
+  if (!held.length || document.activeElement !== document.body) return;
+  const place = $(held.find($));
+  if (!place) return;
+  const control = place.matches("button, a, input") ? place : place.querySelector("[autofocus], .trouble, button, a, input:not([type=hidden])");
+  if (control?.matches(".trouble")) control.tabIndex = -1;
+  control?.focus({ preventScroll: place !== control });
 }
 
 // --- a form offers what is on the chosen page ------------------------------------------------------------
@@ -77,18 +113,22 @@ function offer() {
   }
 }
 
-// --- dragging: a service stands before the one that it is dropped on --------------------------------------
+// --- dragging: a service stands before the one that it is dropped on, a group before the group -------------
 
-let dragged = null;
+let dragged = null; // the row of a service, or the section of a group
 
+const isGroup = () => dragged.matches(".heading");
+const rowsOf = (list) => [...list.children].filter((row) => row !== dragged && row.matches(isGroup() ? ".heading[data-group]:not([data-group=''])" : "[data-service]"));
+
+/** Where it may be dropped: in the list of a group for a service, in its page for a group. */
 function listUnder({ target }) {
-  const list = target.closest?.(".heading")?.querySelector("[data-drop]");
-  return list && dragged && list.closest(".place") === dragged.closest(".place") ? list : null;
+  const place = dragged && target.closest?.(".place");
+  if (!place || place !== dragged.closest(".place")) return null;
+  return isGroup() ? place : target.closest(".heading")?.querySelector("[data-drop]");
 }
 
 function rowBelow(list, y) {
-  const rows = [...list.children].filter((row) => row !== dragged);
-  return rows.find((row) => y < row.getBoundingClientRect().top + row.offsetHeight / 2);
+  return rowsOf(list).find((row) => y < row.getBoundingClientRect().top + row.offsetHeight / 2);
 }
 
 function clearMarks() {
@@ -96,10 +136,11 @@ function clearMarks() {
 }
 
 function startDrag(event) {
-  dragged = event.target.closest?.("[data-service]");
-  if (!dragged) return;
+  const handle = event.target.closest?.("[data-drag]");
+  if (!handle) return;
+  dragged = handle.closest("[data-service], .heading");
   event.dataTransfer.effectAllowed = "move";
-  event.dataTransfer.setData("text/plain", dragged.dataset.service);
+  event.dataTransfer.setData("text/plain", handle.dataset.drag);
   dragged.classList.add("dragged");
 }
 
@@ -116,8 +157,9 @@ function drop(event) {
   const list = listUnder(event);
   if (!list) return;
   event.preventDefault();
-  const below = rowBelow(list, event.clientY)?.dataset.service ?? "";
-  act(`${document.querySelector(".desk").dataset.base}/services/${dragged.dataset.service}/place`, "to", `${list.dataset.drop}/${below}`);
+  const { service, group } = rowBelow(list, event.clientY)?.dataset ?? {};
+  const path = event.dataTransfer.getData("text/plain");
+  act(`${document.querySelector(".desk").dataset.base}/${path}/place`, "to", `${list.dataset.drop ?? ""}/${service ?? group ?? ""}`);
 }
 
 function endDrag() {
@@ -136,8 +178,29 @@ function act(path, name, value) {
 
 /** Only where there is a script that can do it, and a role that may. */
 function letDrag() {
-  if (document.querySelector(".desk")?.dataset.role === "viewer") return;
-  for (const row of document.querySelectorAll("[data-service]")) row.draggable = true;
+  const hint = $("dragging");
+  if (!hint || document.querySelector(".desk").dataset.role === "viewer") return;
+  const handles = document.querySelectorAll("[data-drag]");
+  for (const handle of handles) handle.draggable = true;
+  hint.hidden = handles.length < 2;
+}
+
+// --- where one is, in a line that a phone shows a part of ----------------------------------------------------
+
+function showWhere() {
+  const link = document.querySelector(".rail [aria-current]");
+  const line = link?.closest("ul");
+  if (line) line.scrollLeft = link.offsetLeft - line.offsetLeft - line.clientWidth / 2 + link.offsetWidth / 2;
+}
+
+// --- a form that leads to another page is sent once: the second answer would hide the first ----------------
+
+function sendOnce(event) {
+  const form = event.target;
+  if (form.hasAttribute("hx-boost") || event.defaultPrevented) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "1";
+  setTimeout(() => delete form.dataset.sent, 5_000); // it may be stopped, and sent again
 }
 
 // --- start ----------------------------------------------------------------------------------------------
@@ -146,14 +209,19 @@ for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !
 document.addEventListener("click", copy);
 document.addEventListener("htmx:after:request", takeAnswer);
 document.addEventListener("htmx:before:swap", keepTyped);
-document.addEventListener("htmx:after:swap", offer);
+document.addEventListener("htmx:after:swap", () => (offer(), giveFocusBack()));
 document.addEventListener("htmx:error", () => say("The server did not answer. Nothing was changed; please try again."));
 document.addEventListener("keydown", pressKey);
 document.addEventListener("focusin", noteFocus);
 document.addEventListener("change", ({ target }) => target.id === "tenant" && offer());
+document.addEventListener("change", chooseKeys);
+document.addEventListener("submit", sendOnce);
 document.addEventListener("live:changed", () => (letDrag(), giveFocusBack()));
 for (const [event, hear] of Object.entries({ dragstart: startDrag, dragover: dragOver, drop, dragend: endDrag })) {
   document.addEventListener(event, hear);
 }
+keys.closest("label").hidden = false;
+useKeys(recallKeys());
+showWhere();
 letDrag();
 offer();

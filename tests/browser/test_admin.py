@@ -141,6 +141,9 @@ def test_services_are_put_in_order_by_hand_and_by_keyboard(operator, two):
     for row in rows:
         expect(row.first).to_contain_text("First")
     expect(button).to_be_focused()
+    page.locator(".heading header", has_text="Order").drag_to(page.locator(".heading header").first)
+    for each in (page, other):
+        expect(each.locator(".heading header").first).to_contain_text("Order")
 
 
 def test_without_a_script_an_incident_is_reported_and_resolved(operator, tidy):

@@ -60,6 +60,8 @@ def open_incidents(state: State, scope: Scope) -> Part:
             )
             for incident in state.open_incidents(scope)
         ],
+        trouble=state.status(scope).severity > ServiceStatus.MAINTENANCE.severity,
+        base=base(state),
     )
 
 

@@ -6,7 +6,7 @@ from flask import Response, request
 from sqlalchemy import select
 
 from ...database import db, transaction
-from ...models.errors import Conflict, Invalid
+from ...models.errors import Conflict, Invalid, NotFound
 from ...models.incident import Incident
 from ...models.organization import Tenant
 from ...models.scope import Scope
@@ -53,15 +53,16 @@ def move_service(org: str, id: str) -> Response:
         if to in STEPS:
             service.step(STEPS[to])
         else:
-            service.move(_group(service, group_id), _before(place, before_id))
+            service.move(_group(service, group_id), before(place, Service, before_id))
     return stay(f"{place.base}/services")
 
 
-def _before(place: Place, id: str) -> Service | None:
-    found = db.session.get(Service, id) if id and "\x00" not in id else None
-    if id and (found is None or found.organization_id != place.organization.id):
-        raise Conflict("The service that it should stand before is not there any more.")
-    return found
+def before(place: Place, model: Any, id: str) -> Any:
+    """What it was dropped before, None for last. Conflict when that is gone, or elsewhere."""
+    try:
+        return load(place, model, id) if id else None
+    except NotFound as gone:
+        raise Conflict("What it should stand before is not there any more.") from gone
 
 
 def _group(service: Service, id: str) -> ServiceGroup | None:
