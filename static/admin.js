@@ -3,6 +3,7 @@
  * works without: the forms are forms, the buttons submit them.
  */
 import "page";
+import { writeTimes } from "times";
 
 const $ = (id) => document.getElementById(id);
 const toast = $("toast");
@@ -41,7 +42,7 @@ function keepTyped(event) {
 // --- keys -----------------------------------------------------------------------------------------------
 
 function pressKey(event) {
-  const typing = event.target.closest?.("input:not([type=radio]), textarea, select, [contenteditable]");
+  const typing = event.target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "n") document.querySelector("[aria-keyshortcuts=n]")?.click();
 }
@@ -209,7 +210,7 @@ for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !
 document.addEventListener("click", copy);
 document.addEventListener("htmx:after:request", takeAnswer);
 document.addEventListener("htmx:before:swap", keepTyped);
-document.addEventListener("htmx:after:swap", () => (offer(), giveFocusBack()));
+document.addEventListener("htmx:after:swap", () => (offer(), writeTimes(), giveFocusBack()));
 document.addEventListener("htmx:error", () => say("The server did not answer. Nothing was changed; please try again."));
 document.addEventListener("keydown", pressKey);
 document.addEventListener("focusin", noteFocus);
