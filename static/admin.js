@@ -213,6 +213,7 @@ document.addEventListener("htmx:before:swap", keepTyped);
 document.addEventListener("htmx:after:swap", () => (offer(), writeTimes(), giveFocusBack()));
 document.addEventListener("htmx:error", () => say("The server did not answer. Nothing was changed; please try again."));
 document.addEventListener("keydown", pressKey);
+document.addEventListener("pointerdown", () => (held = [])); // whoever presses elsewhere has left it
 document.addEventListener("focusin", noteFocus);
 document.addEventListener("change", ({ target }) => target.id === "tenant" && offer());
 document.addEventListener("change", chooseKeys);

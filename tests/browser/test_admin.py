@@ -80,13 +80,13 @@ def test_an_incident_is_published_by_keyboard_alone(operator, visitor, tidy):
 def test_the_key_can_be_switched_off_and_the_focus_stays_where_a_row_went(operator, api):
     incident = api("POST", "/incidents", {"organizationId": "org-456", "title": "Short", "message": "Begun."})
     page = operator().open("/admin/acme").page
-    page.get_by_label("reports an incident").uncheck()
+    page.get_by_label("to report").uncheck()
     page.reload()
     page.locator(f"#open-{incident['id']}").get_by_role("link", name="Post update").focus()
     page.keyboard.press("n")
     api("DELETE", f"/incidents/{incident['id']}")
     expect(page.locator("#open a").first).to_be_focused()
-    page.get_by_label("reports an incident").check()
+    page.get_by_label("to report").check()
     page.keyboard.press("n")
     page.wait_for_url("**/incidents/new")
 

@@ -1,9 +1,9 @@
 """Tenants in the admin: customers or teams with a page of their own."""
 
-from flask import Response
+from flask import Response, request
 from sqlalchemy import func, select
 
-from ...database import db, transaction
+from ...database import db
 from ...models.incident import Incident
 from ...models.membership import Membership
 from ...models.organization import Tenant
@@ -11,8 +11,7 @@ from ...models.service import Service
 from ...models.status import Visibility
 from ...models.token import ApiToken
 from ...schemas import team as shapes
-from ..auth import current_proof
-from ..form import Form, done
+from ..form import Form
 from ..idempotency import once_to
 from .place import Place, blueprint, enter, last_save, load, screen
 
@@ -67,27 +66,32 @@ def _edit(place: Place, form: Form[shapes.Tenant], tenant: Tenant | None) -> Res
     return screen(place, "sheet", "admin/tenants/form.html", form=form, at="tenants", tenant=tenant)
 
 
-@blueprint.get(f"{PATH}/<id>/deletion")
-def confirm_tenant_deletion(org: str, id: str) -> Response:
-    """What goes with it."""
-    place = enter(org, "tenant.delete")
-    tenant = load(place, Tenant, id)
-    counts = [
-        (db.session.scalar(select(func.count()).where(model.tenant_id == tenant.id)) or 0, word)
-        for model, word in (
-            (Service, "service"),
-            (Incident, "incident"),
-            (Membership, "member"),
-            (ApiToken, "API token"),
-        )
-    ]
-    return screen(place, "sheet", "admin/tenants/deletion.html", at="tenants", tenant=tenant, counts=counts)
-
-
-@blueprint.post(f"{PATH}/<id>/deletion")
+@blueprint.route(f"{PATH}/<id>/deletion", methods=["GET", "POST"])
 def delete_tenant(org: str, id: str) -> Response:
+    """Asks first, and says what goes with it."""
     place = enter(org, "tenant.delete")
-    tenant = load(place, Tenant, id)
-    with transaction(place.organization, by=current_proof().user_id):
-        tenant.remove()
-    return done(f"{place.base}/tenants")
+    if request.method == "POST":
+
+        def remove() -> str:
+            load(place, Tenant, id).remove()
+            return f"{place.base}/tenants"
+
+        return once_to(remove, place.organization)
+    tenant: Tenant = load(place, Tenant, id)
+    return screen(
+        place,
+        "sheet",
+        "admin/tenants/deletion.html",
+        form=Form(shapes.Form),
+        at="tenants",
+        tenant=tenant,
+        counts=[
+            (db.session.scalar(select(func.count()).where(model.tenant_id == tenant.id)) or 0, word)
+            for model, word in (
+                (Service, "service"),
+                (Incident, "incident"),
+                (Membership, "member"),
+                (ApiToken, "API token"),
+            )
+        ],
+    )

@@ -269,5 +269,6 @@ def test_a_newer_save_is_shown_not_overwritten(cast, core, sign_in, editor):
         stale = editor.send(path, mine)
         assert stale.status_code == 409
         assert "Saved meanwhile: Theirs" in words(stale)
+        assert f"{cast.users['acme-admin'].name} saved something here" in words(stale)
         assert fields(stale, "edit")["name"] == "Mine"
         assert editor.send(path, fields(stale, "edit")).status_code == 303
