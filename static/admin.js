@@ -1,7 +1,8 @@
 /**
- * What the browser adds to the admin: keys, dragging, and words for what went wrong with a click. All of it
+ * What the browser adds to the admin: a key, the focus, and words for what went wrong with a click. All of it
  * works without: the forms are forms, the buttons submit them.
  */
+import "dragging";
 import "page";
 import { writeTimes } from "times";
 
@@ -37,6 +38,14 @@ function keepTyped(event) {
   if (!sent || sent.id === "act" || sent.localName !== "form" || select !== `#${sent.id}` || text.includes(` id="${sent.id}"`)) return;
   event.preventDefault();
   say(wordsOf(text) || "That did not work. Nothing was changed; please try again.");
+}
+
+/** A form came again, or a preview: its button stays within reach, so it may be far away. */
+function takeSwap({ detail: { ctx } }) {
+  offer();
+  writeTimes();
+  giveFocusBack();
+  if (ctx.target?.id === "preview") ctx.target.scrollIntoView({ block: "nearest" });
 }
 
 // --- keys -----------------------------------------------------------------------------------------------
@@ -114,78 +123,6 @@ function offer() {
   }
 }
 
-// --- dragging: a service stands before the one that it is dropped on, a group before the group -------------
-
-let dragged = null; // the row of a service, or the section of a group
-
-const isGroup = () => dragged.matches(".heading");
-const rowsOf = (list) => [...list.children].filter((row) => row !== dragged && row.matches(isGroup() ? ".heading[data-group]:not([data-group=''])" : "[data-service]"));
-
-/** Where it may be dropped: in the list of a group for a service, in its page for a group. */
-function listUnder({ target }) {
-  const place = dragged && target.closest?.(".place");
-  if (!place || place !== dragged.closest(".place")) return null;
-  return isGroup() ? place : target.closest(".heading")?.querySelector("[data-drop]");
-}
-
-function rowBelow(list, y) {
-  return rowsOf(list).find((row) => y < row.getBoundingClientRect().top + row.offsetHeight / 2);
-}
-
-function clearMarks() {
-  document.querySelectorAll(".before, .last").forEach((row) => row.classList.remove("before", "last"));
-}
-
-function startDrag(event) {
-  const handle = event.target.closest?.("[data-drag]");
-  if (!handle) return;
-  dragged = handle.closest("[data-service], .heading");
-  event.dataTransfer.effectAllowed = "move";
-  event.dataTransfer.setData("text/plain", handle.dataset.drag);
-  dragged.classList.add("dragged");
-}
-
-function dragOver(event) {
-  const list = listUnder(event);
-  if (!list) return;
-  event.preventDefault(); // it may be dropped here
-  clearMarks();
-  const below = rowBelow(list, event.clientY);
-  (below ?? list).classList.add(below ? "before" : "last");
-}
-
-function drop(event) {
-  const list = listUnder(event);
-  if (!list) return;
-  event.preventDefault();
-  const { service, group } = rowBelow(list, event.clientY)?.dataset ?? {};
-  const path = event.dataTransfer.getData("text/plain");
-  act(`${document.querySelector(".desk").dataset.base}/${path}/place`, "to", `${list.dataset.drop ?? ""}/${service ?? group ?? ""}`);
-}
-
-function endDrag() {
-  dragged?.classList.remove("dragged");
-  dragged = null;
-  clearMarks();
-}
-
-/** As if a button of the board had been pressed. */
-function act(path, name, value) {
-  const button = Object.assign(document.createElement("button"), { name, value, formAction: path, hidden: true });
-  $("act").append(button);
-  $("act").requestSubmit(button);
-  button.remove();
-}
-
-/** Only where there is a script that can do it, and a role that may. */
-function letDrag() {
-  const hint = $("dragging");
-  if (!hint || document.querySelector(".desk").dataset.role === "viewer") return;
-  const handles = document.querySelectorAll("[data-drag]");
-  for (const handle of handles) handle.draggable = true;
-  hint.hidden = handles.length < 2;
-}
-
 // --- where one is, in a line that a phone shows a part of ----------------------------------------------------
 
 function showWhere() {
@@ -210,7 +147,7 @@ for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !
 document.addEventListener("click", copy);
 document.addEventListener("htmx:after:request", takeAnswer);
 document.addEventListener("htmx:before:swap", keepTyped);
-document.addEventListener("htmx:after:swap", () => (offer(), writeTimes(), giveFocusBack()));
+document.addEventListener("htmx:after:swap", takeSwap);
 document.addEventListener("htmx:error", () => say("The server did not answer. Nothing was changed; please try again."));
 document.addEventListener("keydown", pressKey);
 document.addEventListener("pointerdown", () => (held = [])); // whoever presses elsewhere has left it
@@ -218,12 +155,8 @@ document.addEventListener("focusin", noteFocus);
 document.addEventListener("change", ({ target }) => target.id === "tenant" && offer());
 document.addEventListener("change", chooseKeys);
 document.addEventListener("submit", sendOnce);
-document.addEventListener("live:changed", () => (letDrag(), giveFocusBack()));
-for (const [event, hear] of Object.entries({ dragstart: startDrag, dragover: dragOver, drop, dragend: endDrag })) {
-  document.addEventListener(event, hear);
-}
+document.addEventListener("live:changed", giveFocusBack);
 keys.closest("label").hidden = false;
 useKeys(recallKeys());
 showWhere();
-letDrag();
 offer();

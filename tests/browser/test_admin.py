@@ -92,11 +92,13 @@ def test_the_key_can_be_switched_off_and_the_focus_stays_where_a_row_went(operat
 
 
 def test_a_form_keeps_what_was_typed_shows_what_is_wrong_and_a_preview(operator, tidy):
-    visit = operator().open("/admin/acme/incidents/new")
+    visit = operator(viewport={"width": 360, "height": 600}).open("/admin/acme/incidents/new")
     page = visit.page
     page.locator("#message").fill("It **burns**.")
+    page.locator("#title").focus()
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("#preview strong")).to_have_text("burns")
+    expect(page.locator("#preview")).to_be_in_viewport()
     page.locator("#title").fill("x")
     page.locator("#title").evaluate("field => (field.value = ' ')")
     visit.stamp()
