@@ -1,8 +1,10 @@
 /**
- * What the browser adds to the admin: keys, dragging, and words for what went wrong with a click. All of it
+ * What the browser adds to the admin: a key, the focus, and words for what went wrong with a click. All of it
  * works without: the forms are forms, the buttons submit them.
  */
+import "dragging";
 import "page";
+import { writeTimes } from "times";
 
 const $ = (id) => document.getElementById(id);
 const toast = $("toast");
@@ -38,12 +40,47 @@ function keepTyped(event) {
   say(wordsOf(text) || "That did not work. Nothing was changed; please try again.");
 }
 
+/** A form came again, or a preview: its button stays within reach, so it may be far away. */
+function takeSwap({ detail: { ctx } }) {
+  offer();
+  writeTimes();
+  giveFocusBack();
+  if (ctx.target?.id === "preview") ctx.target.scrollIntoView({ block: "nearest" });
+}
+
 // --- keys -----------------------------------------------------------------------------------------------
 
 function pressKey(event) {
-  const typing = event.target.closest?.("input:not([type=radio]), textarea, select, [contenteditable]");
+  const typing = event.target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "n") document.querySelector("[aria-keyshortcuts=n]")?.click();
+}
+
+/** WCAG 2.2, 2.1.4: a key that acts alone can be switched off. The browser may keep nothing for us. */
+const keys = $("keys");
+
+function recallKeys() {
+  try {
+    return localStorage.getItem("keys") !== "off";
+  } catch {
+    return true;
+  }
+}
+
+function useKeys(on) {
+  keys.checked = on;
+  document.documentElement.dataset.keys = on ? "on" : "off";
+  for (const link of document.querySelectorAll("[data-key]")) {
+    on ? link.setAttribute("aria-keyshortcuts", link.dataset.key) : link.removeAttribute("aria-keyshortcuts");
+  }
+}
+
+function chooseKeys({ target }) {
+  if (target !== keys) return;
+  useKeys(keys.checked);
+  try {
+    localStorage.setItem("keys", keys.checked ? "on" : "off");
+  } catch {}
 }
 
 /** A secret is shown once: one press takes it along. Without this it is text to select. */
@@ -56,14 +93,23 @@ async function copy({ target }) {
   button.textContent = "Copied";
 }
 
-let held = ""; // the id of the button that has the focus: a row that moves loses it
+// --- the focus: what had it may move or go, the place where the operator was stays -------------------------
+
+let held = []; // ids, from the focused control outwards
 
 function noteFocus({ target }) {
-  held = target.closest?.("#board button[id]") ? target.id : "";
+  held = [];
+  for (let place = target; place && place.id !== "board"; place = place.parentElement) if (place.id) held.push(place.id);
 }
 
+/** To the same control; else to the first one of its row, or of what its row stood in. */
 function giveFocusBack() {
-  if (held && document.activeElement === document.body) $(held)?.focus();
+  if (!held.length || document.activeElement !== document.body) return;
+  const place = $(held.find($));
+  if (!place) return;
+  const control = place.matches("button, a, input") ? place : place.querySelector("[autofocus], .trouble, button, a, input:not([type=hidden])");
+  if (control?.matches(".trouble")) control.tabIndex = -1;
+  control?.focus({ preventScroll: place !== control });
 }
 
 // --- a form offers what is on the chosen page ------------------------------------------------------------
@@ -77,67 +123,22 @@ function offer() {
   }
 }
 
-// --- dragging: a service stands before the one that it is dropped on --------------------------------------
+// --- where one is, in a line that a phone shows a part of ----------------------------------------------------
 
-let dragged = null;
-
-function listUnder({ target }) {
-  const list = target.closest?.(".heading")?.querySelector("[data-drop]");
-  return list && dragged && list.closest(".place") === dragged.closest(".place") ? list : null;
+function showWhere() {
+  const link = document.querySelector(".rail [aria-current]");
+  const line = link?.closest("ul");
+  if (line) line.scrollLeft = link.offsetLeft - line.offsetLeft - line.clientWidth / 2 + link.offsetWidth / 2;
 }
 
-function rowBelow(list, y) {
-  const rows = [...list.children].filter((row) => row !== dragged);
-  return rows.find((row) => y < row.getBoundingClientRect().top + row.offsetHeight / 2);
-}
+// --- a form that leads to another page is sent once: the second answer would hide the first ----------------
 
-function clearMarks() {
-  document.querySelectorAll(".before, .last").forEach((row) => row.classList.remove("before", "last"));
-}
-
-function startDrag(event) {
-  dragged = event.target.closest?.("[data-service]");
-  if (!dragged) return;
-  event.dataTransfer.effectAllowed = "move";
-  event.dataTransfer.setData("text/plain", dragged.dataset.service);
-  dragged.classList.add("dragged");
-}
-
-function dragOver(event) {
-  const list = listUnder(event);
-  if (!list) return;
-  event.preventDefault(); // it may be dropped here
-  clearMarks();
-  const below = rowBelow(list, event.clientY);
-  (below ?? list).classList.add(below ? "before" : "last");
-}
-
-function drop(event) {
-  const list = listUnder(event);
-  if (!list) return;
-  event.preventDefault();
-  const below = rowBelow(list, event.clientY)?.dataset.service ?? "";
-  act(`${document.querySelector(".desk").dataset.base}/services/${dragged.dataset.service}/place`, "to", `${list.dataset.drop}/${below}`);
-}
-
-function endDrag() {
-  dragged?.classList.remove("dragged");
-  dragged = null;
-  clearMarks();
-}
-
-/** As if a button of the board had been pressed. */
-function act(path, name, value) {
-  const button = Object.assign(document.createElement("button"), { name, value, formAction: path, hidden: true });
-  $("act").append(button);
-  $("act").requestSubmit(button);
-  button.remove();
-}
-
-/** Only where there is a script that can do it, and a role that may. */
-function letDrag() {
-  if (document.querySelector(".desk")?.dataset.role === "viewer") return;
-  for (const row of document.querySelectorAll("[data-service]")) row.draggable = true;
+function sendOnce(event) {
+  const form = event.target;
+  if (form.hasAttribute("hx-boost") || event.defaultPrevented) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "1";
+  setTimeout(() => delete form.dataset.sent, 5_000); // it may be stopped, and sent again
 }
 
 // --- start ----------------------------------------------------------------------------------------------
@@ -146,14 +147,16 @@ for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !
 document.addEventListener("click", copy);
 document.addEventListener("htmx:after:request", takeAnswer);
 document.addEventListener("htmx:before:swap", keepTyped);
-document.addEventListener("htmx:after:swap", offer);
+document.addEventListener("htmx:after:swap", takeSwap);
 document.addEventListener("htmx:error", () => say("The server did not answer. Nothing was changed; please try again."));
 document.addEventListener("keydown", pressKey);
+document.addEventListener("pointerdown", () => (held = [])); // whoever presses elsewhere has left it
 document.addEventListener("focusin", noteFocus);
 document.addEventListener("change", ({ target }) => target.id === "tenant" && offer());
-document.addEventListener("live:changed", () => (letDrag(), giveFocusBack()));
-for (const [event, hear] of Object.entries({ dragstart: startDrag, dragover: dragOver, drop, dragend: endDrag })) {
-  document.addEventListener(event, hear);
-}
-letDrag();
+document.addEventListener("change", chooseKeys);
+document.addEventListener("submit", sendOnce);
+document.addEventListener("live:changed", giveFocusBack);
+keys.closest("label").hidden = false;
+useKeys(recallKeys());
+showWhere();
 offer();

@@ -64,22 +64,28 @@ INSIDE = {
     "overview": "/admin/outage",
     "overview-empty": "/admin/empty",
     "overview-names": "/admin/names",
+    "overview-full": "/admin/many",
     "incidents": "/admin/outage/incidents",
     "incidents-empty": "/admin/empty/incidents",
     "incident-new": "/admin/outage/incidents/new",
     "incident-new-wrong": "/admin/names/incidents/new",
+    "incident-new-full": "/admin/many/incidents/new",
+    "incidents-past": "/admin/outage/incidents/past",
     "services": "/admin/names/services",
     "services-full": "/admin/many/services",
     "services-empty": "/admin/empty/services",
     "service-edit": "/admin/outage/services/new",
+    "group-edit": "/admin/names/groups/new",
     "tenants": "/admin/names/tenants",
     "tenants-empty": "/admin/calm/tenants",
     "tenant-edit": "/admin/names/tenants/names-north",
+    "tenant-overtaken": "/admin/names/tenants/names-north",
     "tenant-deletion": "/admin/names/tenants/names-north/deletion",
     "members": "/admin/names/members",
     "member-new": "/admin/names/members/new",
     "tokens": "/admin/names/tokens",
     "token-new": "/admin/names/tokens/new",
+    "token-secret": "/admin/calm/tokens/new",
     "settings": "/admin/branded/settings",
     "settings-wrong": "/admin/calm/settings",
     "settings-deletion": "/admin/calm/settings/deletion",
@@ -156,6 +162,9 @@ def fill(environ: dict[str, str]) -> dict[str, str]:
             past, running = outage()
             ids = {"past-incident": past.id, "outage-incident": running.id}
             INSIDE["incident"] = f"/admin/outage/incidents/{running.id}"
+            INSIDE["incident-message"] = (
+                f"/admin/outage/incidents/{running.id}/updates/{running.updates[2].id}"
+            )
             INSIDE["incident-deletion"] = f"/admin/outage/incidents/{running.id}/deletion"
     return {name: f"/outage/incidents/{id}" for name, id in ids.items()}
 
@@ -451,9 +460,7 @@ def set_up(browser: Browser, base: str, code: str) -> Any:
         page.get_by_role("button", name="Add", exact=True).click()
         page.locator("#secret").wait_for()
     page.goto(f"{base}/admin/names/tokens/new")
-    page.locator("#name").fill("Deployment")
-    page.get_by_role("button", name="Create it").click()
-    page.locator("#secret").wait_for()
+    make_token(page)
     state = context.storage_state()
     context.close()
     return state
@@ -471,6 +478,10 @@ def photograph(browser: Browser, url: str, picture: Path, who: Any) -> int:
         mistype(page)
     if picture.stem.startswith("incident-new-wrong"):
         publish_nothing(page)
+    if picture.stem.startswith("token-secret"):
+        make_token(page)
+    if picture.stem.startswith("tenant-overtaken"):
+        overtake(page)
     show_frames(page)
     page.screenshot(path=picture, full_page=True)
     violations = []
@@ -496,6 +507,25 @@ def use_console(page: Page) -> None:
     page.locator("#rows [data-name='joined-organization']").nth(1).wait_for()
     page.locator("#rows [data-name='incident-update'] summary").first.click()
     page.locator("#rows pre").first.wait_for()
+
+
+def make_token(page: Page) -> None:
+    """Its secret is shown once."""
+    page.locator("#name").fill("Deployment")
+    page.get_by_role("button", name="Create it").click()
+    page.locator("#secret").wait_for()
+
+
+def overtake(page: Page) -> None:
+    """What a form says of somebody else's newer save."""
+    other = page.context.browser.new_page(storage_state=page.context.storage_state())
+    other.goto(page.url)
+    other.locator("#name").fill(f"Saved at {now():%H:%M:%S.%f}")
+    other.get_by_role("button", name="Save").click()
+    other.wait_for_url("**/tenants")
+    other.close()
+    page.get_by_role("button", name="Save").click()
+    page.locator(".theirs").wait_for()
 
 
 def mistype(page: Page) -> None:

@@ -130,6 +130,15 @@ class State:
         """In page order: the organization's own first."""
         return [service for service in self.services if scope.shows(service.tenant_id)]
 
+    def headings(self, tenant_id: str | None) -> list[tuple[GroupFacts | None, list[ServiceFacts]]]:
+        """What one page has of its own, group by group; what stands under none comes first."""
+        own = [service for service in self.services if service.tenant_id == tenant_id]
+        groups = [group for group in self.groups if group.tenant_id == tenant_id]
+        return [
+            (group, [service for service in own if service.group_id == (group.id if group else None)])
+            for group in (None, *groups)
+        ]
+
     def incidents_of(self, scope: Scope) -> list[IncidentFacts]:
         """Newest first."""
         return [incident for incident in self.incidents.values() if scope.shows(incident.tenant_id)]

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index
+from sqlalchemy import JSON, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..clock import now
-from ..database import Model
+from ..database import Model, db
 
 DATA_NAMES = ("service-update", "incident-update", "status-update")
 """The three names of the contract. Only these reach data clients; the others move boards and access."""
@@ -44,4 +44,18 @@ class Event(Model):
     __table_args__ = (
         Index(None, "organization_id", "subject"),
         Index(None, "organization_id", "tenant_id", "seq"),
+    )
+
+
+def last_line(organization_id: str, subject: str, *types: str) -> Event | None:
+    """The newest line of one of these types about a subject: who changed it last, and when."""
+    return db.session.scalar(
+        select(Event)
+        .where(
+            Event.organization_id == organization_id,
+            Event.subject == subject,
+            Event.type.in_(types or ("updated",)),
+        )
+        .order_by(Event.seq.desc())
+        .limit(1)
     )

@@ -57,13 +57,21 @@ class ServiceGroup(Model):
             db.session.flush()
             self.organization.record("group", "updated", self.id, tenant=self.tenant)
 
+    def move(self, before: "ServiceGroup | None" = None) -> None:
+        """Stand before that group of its page, or last. Invalid when there is no such group."""
+        order = [group for group in groups_of(self.organization, self.tenant) if group is not self]
+        if before and before not in order:
+            raise Invalid("It cannot stand before a group of another page.", "before")
+        order.insert(order.index(before) if before else len(order), self)
+        for position, group in enumerate(order):
+            group.update(position=position)
+
     def step(self, by: int) -> None:
         """One place up (-1) or down (1) among the groups of its page."""
-        groups = groups_of(self.organization, self.tenant)
-        place = groups.index(self)
-        groups.insert(max(0, place + by), groups.pop(place))
-        for position, group in enumerate(groups):
-            group.update(position=position)
+        order = groups_of(self.organization, self.tenant)
+        place = order.index(self) + by
+        if 0 <= place < len(order):
+            self.move([*order, None][place + (by > 0)])
 
     def remove(self) -> None:
         """Delete the group; its services stay, under no heading."""
@@ -232,30 +240,17 @@ class Service(Model):
 
 def services_of(organization: Organization, tenant: Tenant | None) -> list[Service]:
     """The services of exactly that scope, in page order."""
-    return list(
-        db.session.scalars(
-            select(Service)
-            .where(
-                Service.organization_id == organization.id,
-                Service.tenant_id == (tenant.id if tenant else None),
-            )
-            .order_by(Service.position, Service.id)
-        )
-    )
+    return _in_order(Service, organization, tenant)
 
 
 def groups_of(organization: Organization, tenant: Tenant | None) -> list[ServiceGroup]:
     """The groups of exactly that scope, in page order."""
-    return list(
-        db.session.scalars(
-            select(ServiceGroup)
-            .where(
-                ServiceGroup.organization_id == organization.id,
-                ServiceGroup.tenant_id == (tenant.id if tenant else None),
-            )
-            .order_by(ServiceGroup.position, ServiceGroup.id)
-        )
-    )
+    return _in_order(ServiceGroup, organization, tenant)
+
+
+def _in_order(model: type[Any], organization: Organization, tenant: Tenant | None) -> list[Any]:
+    own = (model.organization_id == organization.id, model.tenant_id == (tenant.id if tenant else None))
+    return list(db.session.scalars(select(model).where(*own).order_by(model.position, model.id)))
 
 
 def _place_in(order: list[Service], group: ServiceGroup | None, before: Service | None) -> int:

@@ -65,6 +65,12 @@ class User(Model):
         return {"id": self.id, "name": self.name, "email": self.email, "operator": self.operator}
 
 
+def name_of(id: str | None) -> str:
+    """Nothing, for nobody and for whoever is gone."""
+    user = db.session.get(User, id) if id else None
+    return user.name if user else ""
+
+
 def find_by_password(email: str, password: str) -> User | None:
     """The user with this e-mail address and password. Takes as long whether or not there is one."""
     user = db.session.scalar(select(User).where(User.email == email.strip().lower())) or User()

@@ -16,7 +16,7 @@ from ..models.errors import NotFound
 
 STATIC = ROOT / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png"}
-MODULES = ("page", "live", "rungs", "changes", "times", "admin")
+MODULES = ("page", "live", "rungs", "changes", "times", "dragging", "admin")
 CONSOLE = tuple(
     f"console/{name}"
     for name in (

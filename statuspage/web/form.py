@@ -7,8 +7,9 @@ typed stays. With htmx the answer is the same page: it takes the form out of it.
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from hashlib import sha256
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from flask import Response, redirect, render_template, request
 from pydantic import ValidationError
@@ -35,6 +36,13 @@ SENT_BEFORE = (
 )
 
 
+class Save(NamedTuple):
+    """Who saved something (no name: nobody who is known here), and when."""
+
+    by: str
+    at: datetime
+
+
 class Stale(Conflict):
     """Somebody saved something since this form was made."""
 
@@ -42,8 +50,9 @@ class Stale(Conflict):
 class Form(Generic[Shape]):
     """`values` is what its fields show first; after a POST it is what was typed, to the letter.
 
-    `version` names what the form began with. `theirs` is what somebody else saved meanwhile, by field, and
-    `earlier` the path of what an earlier sending of the same form made.
+    `version` names what the form began with, until something newer was shown. `theirs` is what somebody else
+    saved meanwhile, by field, `newer` who did; `earlier` is the path of what an earlier sending of the same
+    form made.
     """
 
     def __init__(
@@ -54,9 +63,11 @@ class Form(Generic[Shape]):
         self.values: dict[str, Any] = dict(values or {})
         self.version = version or version_of(self.values)
         if self.sent:
+            self.version = request.form.get("version", "")
             self.values |= typed()
         self.errors: dict[str, str] = {}
         self.theirs: dict[str, Any] = {}
+        self.newer: Save | None = None
         self.stale = False
         self.earlier: str | None = None
         self.key = secrets.token_urlsafe(16)  # one submission, however often the button is pressed
@@ -65,12 +76,12 @@ class Form(Generic[Shape]):
         """What was sent, in its shape; ValidationError for wrong fields."""
         return self._shape.model_validate({name: text for name, text in typed().items() if text != ""})
 
-    def check(self, saved: Mapping[str, Any], version: str | None = None) -> None:
-        """Stale when what is saved differs from what the form began with. Call it under the lock."""
-        began, self.version = request.form.get("version"), version or version_of(saved)
+    def check(self, saved: Mapping[str, Any], last: Save | None, version: str | None = None) -> None:
+        """Stale when what is saved, by `last`, is not what the form began with. Call it under the lock."""
+        began, self.version = self.version, version or version_of(saved)
         theirs = {name: text for name, text in saved.items() if _plain(text) != _plain(self.values.get(name))}
         if began and began != self.version and (theirs or version):
-            self.theirs, self.stale = theirs, True
+            self.theirs, self.newer, self.stale = theirs, last, True
             raise Stale("Somebody else saved something here while you were writing. Yours is not saved yet.")
 
     @contextmanager

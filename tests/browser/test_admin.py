@@ -37,10 +37,12 @@ def test_a_status_is_changed_in_one_interaction_and_everybody_sees_it(operator, 
     public, other = visitor().open(), operator().open("/admin/acme")
     desk = operator().open("/admin/acme")
     row = desk.page.locator("#control-service-1")
-    row.get_by_role("button", name="Major outage", exact=True).click()  # 1
+    button = row.get_by_role("button", name="Major outage", exact=True)
+    button.click()  # 1
     for visit in (desk, other):
         expect(visit.page.locator("#control-service-1")).to_have_attribute("data-status", "major_outage")
         expect(visit.page.locator("#activity")).to_contain_text("Robin Demo")
+    expect(button).to_be_focused()
     public.expect_status("major_outage")
     row.get_by_role("button", name="Undo").click()
     expect(public.service()).not_to_have_attribute("data-status", "major_outage")
@@ -75,12 +77,28 @@ def test_an_incident_is_published_by_keyboard_alone(operator, visitor, tidy):
     expect(public.page.locator("#incidents")).to_contain_text("Nothing answers")
 
 
+def test_the_key_can_be_switched_off_and_the_focus_stays_where_a_row_went(operator, api):
+    incident = api("POST", "/incidents", {"organizationId": "org-456", "title": "Short", "message": "Begun."})
+    page = operator().open("/admin/acme").page
+    page.get_by_label("to report").uncheck()
+    page.reload()
+    page.locator(f"#open-{incident['id']}").get_by_role("link", name="Post update").focus()
+    page.keyboard.press("n")
+    api("DELETE", f"/incidents/{incident['id']}")
+    expect(page.locator("#open a").first).to_be_focused()
+    page.get_by_label("to report").check()
+    page.keyboard.press("n")
+    page.wait_for_url("**/incidents/new")
+
+
 def test_a_form_keeps_what_was_typed_shows_what_is_wrong_and_a_preview(operator, tidy):
-    visit = operator().open("/admin/acme/incidents/new")
+    visit = operator(viewport={"width": 360, "height": 600}).open("/admin/acme/incidents/new")
     page = visit.page
     page.locator("#message").fill("It **burns**.")
+    page.locator("#title").focus()
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("#preview strong")).to_have_text("burns")
+    expect(page.locator("#preview")).to_be_in_viewport()
     page.locator("#title").fill("x")
     page.locator("#title").evaluate("field => (field.value = ' ')")
     visit.stamp()
@@ -102,6 +120,10 @@ def test_two_operators_on_one_incident_see_each_other(operator, api):
         expect(second.page.locator("#post #message")).to_have_value("From the second.")
         second.page.get_by_role("button", name="Post update").click()
         expect(second.page.locator("#post .meanwhile")).to_contain_text("From the first.")
+        expect(second.page.locator("#post .trouble")).to_contain_text(
+            "Robin Demo saved something here just now"
+        )
+        expect(second.page.locator("#post .trouble")).to_be_focused()
         second.page.get_by_role("button", name="Post update").click()
         expect(first.page.locator("#said")).to_contain_text("From the second.")
         first.page.get_by_role("button", name="Resolve the incident").click()
@@ -130,7 +152,8 @@ def test_a_session_that_ends_in_the_middle_costs_a_sign_in_and_one_click(operato
 
 def test_services_are_put_in_order_by_hand_and_by_keyboard(operator, two):
     first, second = (f"#place-of-{id}" for id in two)
-    page, other = (operator().open("/admin/acme/services").page for _ in range(2))
+    tall = {"width": 1280, "height": 1400}  # a page that scrolls under the mouse drags something else
+    page, other = (operator(viewport=tall).open("/admin/acme/services").page for _ in range(2))
     rows = [each.locator(f"{first}, {second}") for each in (page, other)]
     page.locator(second).drag_to(page.locator(first), target_position={"x": 30, "y": 2})
     for row in rows:
@@ -141,6 +164,9 @@ def test_services_are_put_in_order_by_hand_and_by_keyboard(operator, two):
     for row in rows:
         expect(row.first).to_contain_text("First")
     expect(button).to_be_focused()
+    page.locator(".heading header", has_text="Order").drag_to(page.locator(".heading header").first)
+    for each in (page, other):
+        expect(each.locator(".heading header").first).to_contain_text("Order")
 
 
 def test_without_a_script_an_incident_is_reported_and_resolved(operator, tidy):

@@ -96,6 +96,11 @@ def update_group(cast: Cast, n: int) -> None:
     pick(of(ServiceGroup, cast), n).update(name=f"Group {n % 9}", position=n % 4)
 
 
+def move_group(cast: Cast, n: int) -> None:
+    group = pick(of(ServiceGroup, cast), n)
+    group.move(pick(groups(cast, group.tenant_id), n // 2))
+
+
 def open_incident(cast: Cast, n: int) -> None:
     tenant = place(cast, n)
     Incident.open(
@@ -191,6 +196,7 @@ VERBS: dict[str, Callable[[Cast, int], Any]] = {
     "ServiceGroup.create": lambda cast, n: ServiceGroup.create(cast.acme, place(cast, n), name=f"Group {n}"),
     "ServiceGroup.update": update_group,
     "ServiceGroup.step": lambda cast, n: pick(of(ServiceGroup, cast), n).step(1 if n % 2 else -1),
+    "ServiceGroup.move": move_group,
     "ServiceGroup.remove": lambda cast, n: pick(of(ServiceGroup, cast), n).remove(),
     "Incident.open": open_incident,
     "Incident.post_update": post_update,

@@ -1,8 +1,9 @@
 """Signing in and out, the account, CSRF, and forms that come too late."""
 
 import re
-import time
+import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -291,23 +292,21 @@ def test_the_mark_of_a_known_browser_is_good_for_its_account_and_has_an_end(app,
 @pytest.mark.one_database
 def test_many_tries_at_once_are_no_more_tries(app, ann, monkeypatch):
     """All are under way before the first has failed."""
-    looks = []
+    looks, browsers = [], [Browser(app) for _ in range(PER_ACCOUNT.amount + 10)]
+    everybody = threading.Barrier(len(browsers), timeout=30)
 
     def slow(email, password):
         looks.append(email)
-        time.sleep(0.5)
+        everybody.wait()
+
+    def attempt(browser, page):
+        fields = {**page, "email": EMAIL, "password": "wrong password"}
+        if browser.open("/sign-in", "POST", data=fields).status_code == 429:
+            everybody.wait()
 
     monkeypatch.setattr("statuspage.web.sign_in.find_by_password", slow)
-    browsers = [Browser(app) for _ in range(PER_ACCOUNT.amount + 10)]
     pages = [fields_of(browser.get("/sign-in")) for browser in browsers]
-    at_once(
-        *(
-            lambda browser=browser, page=page: browser.open(
-                "/sign-in", "POST", data={**page, "email": EMAIL, "password": "wrong password"}
-            )
-            for browser, page in zip(browsers, pages, strict=True)
-        )
-    )
+    at_once(*(partial(attempt, *pair) for pair in zip(browsers, pages, strict=True)))
     assert len(looks) == PER_ACCOUNT.amount
 
 

@@ -7,7 +7,7 @@ from ...models.scope import Scope
 from ...models.status import ServiceStatus
 from ..board import Drawing
 from ..state import State
-from . import embed, incidents, overview, page, service, team
+from . import desk, embed, incidents, overview, page, service, team
 
 DATA = "data"
 ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {
@@ -15,6 +15,7 @@ ADMIN: dict[str, Callable[[State, Scope], Drawing]] = {
     "incidents": incidents.incidents,
     "report": incidents.report,
     "services": service.services,
+    "sheet": desk.sheet,
     **team.SCREENS,
 }
 ADMIN_VERBS = {"members": "member.list", "tokens": "token.list"}  # where reading takes more than `admin.read`

@@ -7,7 +7,7 @@ from ..board import Drawing, Part
 from ..inside import SaidFacts
 from ..parts import list_part, part
 from ..state import DAYS, IncidentFacts, State
-from .overview import base, open_incidents, summary, tenant_name
+from .desk import base, open_incidents, summary, tenant_name
 
 UNTOLD = SaidFacts(by="", services=(), edited_at=None)
 

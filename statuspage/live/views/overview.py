@@ -1,4 +1,4 @@
-"""The admin's screens as boards of the whole organization: two operators see each other's work arrive."""
+"""The admin's first screen: the cockpit for a bad night."""
 
 from ...models.scope import Scope
 from ...models.status import CHOICES, IncidentStatus, ServiceStatus
@@ -6,6 +6,7 @@ from ..board import Drawing, Part
 from ..inside import DeedFacts
 from ..parts import list_part, part
 from ..state import ServiceFacts, State
+from .desk import base, open_incidents, summary, tenant_name
 
 
 def overview(state: State, scope: Scope) -> Drawing:
@@ -17,7 +18,7 @@ def overview(state: State, scope: Scope) -> Drawing:
         parts=(
             summary(state, scope),
             open_incidents(state, scope),
-            list_part("controls", "admin/overview/_controls.html", _places(state, scope), base=base(state)),
+            list_part("controls", "admin/overview/_controls.html", _places(state), base=base(state)),
             part(
                 "activity",
                 "admin/overview/_activity.html",
@@ -28,58 +29,19 @@ def overview(state: State, scope: Scope) -> Drawing:
     )
 
 
-def base(state: State) -> str:
-    """The path that the admin's screens begin with."""
-    return f"/admin/{state.slug}"
-
-
-def summary(state: State, scope: Scope) -> Part:
-    return part(
-        "summary",
-        "admin/_summary.html",
-        status=state.status(scope),
-        headline=state.description(scope),
-        empty=state.is_empty(scope),
-    )
-
-
-def open_incidents(state: State, scope: Scope) -> Part:
-    """Each with the way to say what is new."""
-    return list_part(
-        "open",
-        "admin/overview/_open.html",
-        [
-            part(
-                f"open-{incident.id}",
-                "admin/overview/_incident.html",
-                incident=incident,
-                newest=incident.updates[0],
-                services=state.affected(incident),
-                tenant=tenant_name(state, incident.tenant_id),
-                base=base(state),
-            )
-            for incident in state.open_incidents(scope)
-        ],
-    )
-
-
-def tenant_name(state: State, tenant_id: str | None) -> str:
-    return state.tenants[tenant_id].name if tenant_id in state.tenants else ""
-
-
-def _places(state: State, scope: Scope) -> list[Part]:
-    """The organization's own services, then each tenant's."""
-    by_tenant: dict[str | None, list[ServiceFacts]] = {}
-    for service in state.services_of(scope):
-        by_tenant.setdefault(service.tenant_id, []).append(service)
+def _places(state: State) -> list[Part]:
+    """The organization's own services, then each tenant's; by their groups, for names may be the same."""
     return [
         list_part(
-            f"controls-{tenant_id or 'own'}",
+            f"controls-{group.id if group else tenant_id or 'own'}",
             "admin/overview/_place.html",
             [_control(state, service) for service in services],
-            name=tenant_name(state, tenant_id),
+            name=group.name if group else "",
+            tenant=tenant_name(state, tenant_id),
         )
-        for tenant_id, services in by_tenant.items()
+        for tenant_id in (None, *state.tenants)
+        for group, services in state.headings(tenant_id)
+        if services
     ]
 
 

@@ -4,7 +4,7 @@ from ...models.scope import Scope
 from ..board import Drawing, Part
 from ..parts import list_part, part
 from ..state import GroupFacts, ServiceFacts, State
-from .overview import base, summary, tenant_name
+from .desk import base, summary, tenant_name
 
 
 def services(state: State, scope: Scope) -> Drawing:
@@ -20,20 +20,21 @@ def services(state: State, scope: Scope) -> Drawing:
 
 def _place(state: State, tenant_id: str | None) -> Part:
     """The organization's own page, or a tenant's: what it has of its own."""
-    own = [service for service in state.services if service.tenant_id == tenant_id]
-    groups = [group for group in state.groups if group.tenant_id == tenant_id]
+    headings = state.headings(tenant_id)
     return list_part(
         f"place-{tenant_id or 'own'}",
         "admin/services/_place.html",
-        [_group(state, tenant_id, group, own) for group in (None, *groups)],
+        [_group(state, tenant_id, group, services) for group, services in headings],
         name=tenant_name(state, tenant_id) or state.name,
         tenant_id=tenant_id or "",
-        bare=not own and not groups,
+        bare=not headings[1:] and not headings[0][1],
         base=base(state),
     )
 
 
-def _group(state: State, tenant_id: str | None, group: GroupFacts | None, own: list[ServiceFacts]) -> Part:
+def _group(
+    state: State, tenant_id: str | None, group: GroupFacts | None, services: list[ServiceFacts]
+) -> Part:
     where = base(state)
     return list_part(
         f"heading-{group.id if group else tenant_id or 'none'}",
@@ -48,8 +49,7 @@ def _group(state: State, tenant_id: str | None, group: GroupFacts | None, own: l
                 status=service.status,
                 base=where,
             )
-            for service in own
-            if service.group_id == (group.id if group else None)
+            for service in services
         ],
         name=group.name if group else "",
         group_id=group.id if group else "",

@@ -7,6 +7,7 @@ from ...models.scope import Scope
 from ..board import Drawing
 from ..parts import list_part, part
 from ..state import State
+from .desk import base, tenant_name
 
 
 def tenants(state: State, scope: Scope) -> Drawing:
@@ -30,11 +31,11 @@ def tenants(state: State, scope: Scope) -> Drawing:
                         incidents=sum(
                             incident.tenant_id == tenant.id for incident in state.open_incidents(scope)
                         ),
-                        base=_base(state),
+                        base=base(state),
                     )
                     for tenant in state.tenants.values()
                 ],
-                base=_base(state),
+                base=base(state),
             ),
         ),
     )
@@ -55,8 +56,8 @@ def members(state: State, scope: Scope) -> Drawing:
                         f"member-{member.id}",
                         "admin/members/_member.html",
                         member=member,
-                        place=_place(state, member.tenant_id),
-                        base=_base(state),
+                        place=tenant_name(state, member.tenant_id),
+                        base=base(state),
                     )
                     for member in found
                 ],
@@ -80,8 +81,8 @@ def tokens(state: State, scope: Scope) -> Drawing:
                         f"token-{token.id}",
                         "admin/tokens/_token.html",
                         token=token,
-                        place=_place(state, token.tenant_id),
-                        base=_base(state),
+                        place=tenant_name(state, token.tenant_id),
+                        base=base(state),
                     )
                     for token in found
                 ],
@@ -90,27 +91,8 @@ def tokens(state: State, scope: Scope) -> Drawing:
     )
 
 
-def sheet(state: State, scope: Scope) -> Drawing:
-    """How things are, above a form."""
-    headline = state.description(scope)
-    empty = state.is_empty(scope)
-    summary = part(
-        "summary", "admin/_summary.html", status=state.status(scope), headline=headline, empty=empty
-    )
-    return Drawing(f"{headline} · admin", headline, (summary,))
-
-
-def _base(state: State) -> str:
-    return f"/admin/{state.slug}"
-
-
-def _place(state: State, tenant_id: str | None) -> str:
-    """What the role is held in: a tenant's name, or nothing for the whole organization."""
-    return state.tenants[tenant_id].name if tenant_id in state.tenants else ""
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-SCREENS = {"tenants": tenants, "members": members, "tokens": tokens, "sheet": sheet}
+SCREENS = {"tenants": tenants, "members": members, "tokens": tokens}

@@ -8,7 +8,8 @@ from sqlalchemy import select
 from ...database import db
 from ...models.errors import Invalid
 from ...models.organization import Tenant
-from ...models.service import Service, services_of
+from ...models.service import Service, ServiceGroup, services_of
+from ...models.status import ServiceStatus, worst
 from .place import Place
 
 
@@ -18,6 +19,16 @@ class OnePage(NamedTuple):
     tenant_id: str
     name: str
     services: list[Service]
+
+    @property
+    def headings(self) -> list[tuple[ServiceGroup | None, list[Service], ServiceStatus]]:
+        """Its groups, as the page shows them, with the worst of each. What is under none comes first."""
+        groups = {service.group for service in self.services if service.group}
+        return [
+            (group, own, worst(ServiceStatus(service.status) for service in own))
+            for group in (None, *sorted(groups, key=lambda group: (group.position, group.id)))
+            if (own := [service for service in self.services if service.group is group])
+        ]
 
 
 def pages_of(place: Place) -> list[OnePage]:

@@ -10,8 +10,8 @@ from ..auth import current_proof
 from ..form import Form
 from ..idempotency import once_to
 from .affected import find_tenant, pages_of
-from .place import Place, blueprint, enter, load, screen, stay
-from .service import STEPS
+from .place import Place, blueprint, enter, last_save, load, screen, stay
+from .service import STEPS, before
 
 
 @blueprint.route("/admin/<org>/groups/new", methods=["GET", "POST"])
@@ -42,7 +42,7 @@ def edit_group(org: str, id: str) -> Response:
             change = form.read()
 
             def save() -> str:
-                form.check({"name": group.name})
+                form.check({"name": group.name}, last_save(place, group.id))
                 group.update(name=change.name)
                 return f"{place.base}/services"
 
@@ -64,14 +64,18 @@ def _edit(place: Place, form: Form, group: ServiceGroup | None) -> Response:
 
 @blueprint.post("/admin/<org>/groups/<id>/place")
 def move_group(org: str, id: str) -> Response:
-    """`to` is `up` or `down`."""
+    """`to` is `up`, `down`, or where it was dropped: `/GROUP`, before which it stands; `/`: last."""
     place = enter(org, "group.update")
     group: ServiceGroup = load(place, ServiceGroup, id)
     to = request.form.get("to", "")
-    if to not in STEPS:
-        raise Invalid("Say where to: up or down.", "to")
+    _, dropped, before_id = to.partition("/")
+    if to not in STEPS and not dropped:
+        raise Invalid("Say where to: up, down, or before another group.", "to")
     with transaction(place.organization, by=current_proof().user_id):
-        group.step(STEPS[to])
+        if to in STEPS:
+            group.step(STEPS[to])
+        else:
+            group.move(before(place, ServiceGroup, before_id))
     return stay(f"{place.base}/services")
 
 

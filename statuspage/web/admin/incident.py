@@ -16,7 +16,7 @@ from ..form import Form
 from ..idempotency import once_to
 from ..markdown import markdown
 from .affected import check_page, chosen, find_tenant, pages_of
-from .place import Place, blueprint, enter, load, screen
+from .place import Place, blueprint, enter, last_save, load, screen
 
 FIRST_MESSAGE = "We are looking into it, and will say more as soon as we know more."
 PER_PAGE = 25
@@ -157,7 +157,7 @@ def edit_incident(org: str, id: str) -> Response:
             change = form.read()
 
             def save() -> str:
-                form.check(_editable(incident))
+                form.check(_editable(incident), last_save(place, incident.id))
                 incident.update(title=change.title, set_impact=change.impact.value if change.impact else None)
                 return url
 

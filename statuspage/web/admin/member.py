@@ -13,8 +13,8 @@ from ...models.user import User
 from ...schemas import team as shapes
 from ..auth import current_proof
 from ..form import Form, done
-from .place import Place, blueprint, enter, load, screen
-from .sheet import around, sheet
+from ..idempotency import once, once_to
+from .place import Place, blueprint, enter, last_save, load, screen
 
 PATH = "/admin/<org>/members"
 MEANINGS = {
@@ -38,18 +38,23 @@ def new_member(org: str) -> Response:
     if form.sent:
         with form.refusals():
             user, secret = _add(place, form.read())
-            return _show_link(place, user, secret) if secret else done(f"{place.base}/members")
-    return form.show(
+            return _show_link(place, user, secret) if user and secret else done(f"{place.base}/members")
+    return screen(
+        place,
+        "sheet",
         "admin/members/new.html",
+        form=form,
+        at="members",
         roles=roles_of(place),
         places=places_of(place),
-        **around(place, "members", "Add a member"),
     )
 
 
-def _add(place: Place, new: shapes.NewMember) -> tuple[User, str | None]:
-    """The member, and for somebody new the secret of a link."""
-    with transaction(place.organization, by=current_proof().user_id):
+def _add(place: Place, new: shapes.NewMember) -> tuple[User | None, str | None]:
+    """The member, and for somebody new the secret of a link; neither when the form was sent before."""
+    made: list[tuple[User, str | None]] = []
+
+    def add() -> None:
         tenant = tenant_of(place, new.tenant)
         user = db.session.scalar(select(User).where(User.email == new.email.strip().lower()))
         if user and _has_role(user, place, tenant):
@@ -61,7 +66,10 @@ def _add(place: Place, new: shapes.NewMember) -> tuple[User, str | None]:
             user = User.create(name=new.name, email=new.email)
         Membership.grant(user, Role(new.role), place.organization, tenant, granter=place.role)
         secret = None if known else Invitation.create(user, place.organization, granter=place.role)[1]
-    return user, secret
+        made.append((user, secret))
+
+    once(add, place.organization)
+    return made[0] if made else (None, None)
 
 
 def _has_role(user: User, place: Place, tenant: Tenant | None) -> bool:
@@ -76,34 +84,43 @@ def _has_role(user: User, place: Place, tenant: Tenant | None) -> bool:
 def _show_link(place: Place, user: User, secret: str) -> Response:
     """The only time that anybody sees it."""
     link = f"{request.host_url}join/{secret}"
-    return sheet("admin/members/link.html", place, "members", "A link to join", user=user, link=link)
+    return screen(place, "sheet", "admin/members/link.html", at="members", user=user, link=link)
 
 
 @blueprint.route(f"{PATH}/<id>", methods=["GET", "POST"])
 def edit_member(org: str, id: str) -> Response:
     """Another role; and from here, a new link, or the end of it."""
     place = enter(org, "member.grant")
-    membership = load(place, Membership, id)
+    membership: Membership = load(place, Membership, id)
     form = Form(shapes.MemberRole, {"role": membership.role})
     if form.sent:
         with form.refusals():
             role = Role(form.read().role)
-            with transaction(place.organization, by=current_proof().user_id):
+
+            def save() -> str:
+                form.check(
+                    {"role": membership.role}, last_save(place, membership.user_id, "membership-granted")
+                )
                 tenant = db.session.get(Tenant, membership.tenant_id) if membership.tenant_id else None
                 Membership.grant(membership.user, role, place.organization, tenant, granter=place.role)
-            return done(f"{place.base}/members")
+                return f"{place.base}/members"
+
+            return once_to(save, place.organization)
     return _show_member(place, membership, form)
 
 
 def _show_member(place: Place, membership: Membership, form: Form[shapes.MemberRole]) -> Response:
-    return form.show(
+    return screen(
+        place,
+        "sheet",
         "admin/members/member.html",
+        form=form,
+        at="members",
         membership=membership,
         tenant=db.session.get(Tenant, membership.tenant_id) if membership.tenant_id else None,
         waiting=bool(membership.user.email) and not membership.user.password_hash,
         roles=roles_of(place),
         may_change=Role(membership.role).rank <= place.role.rank,
-        **around(place, "members", membership.user.name),
     )
 
 
@@ -111,7 +128,7 @@ def _show_member(place: Place, membership: Membership, form: Form[shapes.MemberR
 def remove_member(org: str, id: str) -> Response:
     """What lived on the role ends within a second, and an unused link with it."""
     place = enter(org, "member.remove")
-    membership = load(place, Membership, id)
+    membership: Membership = load(place, Membership, id)
     form = Form(shapes.MemberRole, {"role": membership.role})
     with form.refusals():
         _remove(place, membership)
@@ -137,7 +154,7 @@ def _remove(place: Place, membership: Membership) -> None:
 def renew_invitation(org: str, id: str) -> Response:
     """Another link for somebody who has not joined; the one before it ends."""
     place = enter(org, "member.grant")
-    membership = load(place, Membership, id)
+    membership: Membership = load(place, Membership, id)
     form, secret = Form(shapes.MemberRole, {"role": membership.role}), None
     with form.refusals(), transaction(place.organization, by=current_proof().user_id):
         _, secret = Invitation.create(membership.user, place.organization, granter=place.role)

@@ -7,12 +7,14 @@ from flask import Blueprint, Response, current_app, render_template, request
 from ...database import db, let_go
 from ...models.access import NOBODY
 from ...models.errors import NotFound
+from ...models.event import last_line
 from ...models.name import Name
 from ...models.organization import Organization
 from ...models.role import Role, may
 from ...models.scope import Scope
+from ...models.user import name_of
 from ..auth import Unauthenticated, current_proof, require
-from ..form import Form, done
+from ..form import Form, Save, done
 from ..tenancy import NOTHING
 
 blueprint = Blueprint("admin", __name__)
@@ -52,6 +54,12 @@ def load(place: Place, model: Any, id: str) -> Any:
     if row is None or row.organization_id != place.organization.id:
         raise NotFound(NOTHING)
     return row
+
+
+def last_save(place: Place, id: str, *types: str) -> Save | None:
+    """Who changed what has this id, and when. `types`: of the lines of the log that say so."""
+    line = last_line(place.organization.id, id, *types)
+    return Save(name_of(line.user_id), line.created_at) if line else None
 
 
 def screen(

@@ -6,7 +6,7 @@ from flask import Response, request
 from sqlalchemy import select
 
 from ...database import db, transaction
-from ...models.errors import Conflict, Invalid
+from ...models.errors import Conflict, Invalid, NotFound
 from ...models.incident import Incident
 from ...models.organization import Tenant
 from ...models.scope import Scope
@@ -17,7 +17,7 @@ from ..auth import current_proof
 from ..form import Form
 from ..idempotency import once_to
 from .affected import find_tenant, pages_of
-from .place import Place, blueprint, enter, load, screen, stay
+from .place import Place, blueprint, enter, last_save, load, screen, stay
 
 STEPS = {"up": -1, "down": 1}
 
@@ -53,15 +53,16 @@ def move_service(org: str, id: str) -> Response:
         if to in STEPS:
             service.step(STEPS[to])
         else:
-            service.move(_group(service, group_id), _before(place, before_id))
+            service.move(_group(service, group_id), before(place, Service, before_id))
     return stay(f"{place.base}/services")
 
 
-def _before(place: Place, id: str) -> Service | None:
-    found = db.session.get(Service, id) if id and "\x00" not in id else None
-    if id and (found is None or found.organization_id != place.organization.id):
-        raise Conflict("The service that it should stand before is not there any more.")
-    return found
+def before(place: Place, model: Any, id: str) -> Any:
+    """What it was dropped before, None for last. Conflict when that is gone, or elsewhere."""
+    try:
+        return load(place, model, id) if id else None
+    except NotFound as gone:
+        raise Conflict("What it should stand before is not there any more.") from gone
 
 
 def _group(service: Service, id: str) -> ServiceGroup | None:
@@ -108,7 +109,7 @@ def edit_service(org: str, id: str) -> Response:
             change = form.read()
 
             def save() -> str:
-                form.check(_editable(service))
+                form.check(_editable(service), last_save(place, service.id))
                 group = _group(service, change.group or "")
                 service.update(name=change.name, description=change.description)
                 if group is not service.group:

@@ -13,8 +13,8 @@ from ...models.organization import Organization, check_timezone
 from ...schemas import team as shapes
 from ..auth import current_proof
 from ..form import Form, done
-from .place import Place, blueprint, enter
-from .sheet import Overtaken, around, is_overtaken, once, version
+from ..idempotency import once_to
+from .place import Place, blueprint, enter, last_save, screen
 
 PATH = "/admin/<org>/settings"
 
@@ -29,55 +29,47 @@ def zones() -> list[str]:
 @blueprint.route(PATH, methods=["GET", "POST"])
 def settings(org: str) -> Response:
     place = enter(org, "organization.update")
-    form, status = Form(shapes.Settings, _fields(place.organization)), None
+    form = Form(shapes.Settings, _editable(place.organization))
     if form.sent:
         form.values["indexed"] = request.form.get("indexed", "")  # a box that is not ticked is not sent
         with form.refusals():
-            try:
-                _save(place, form)
-            except Overtaken:
-                status = 409
-        if not form.errors:
-            return done(f"/admin/{place.organization.slug}/settings?saved=1")
-    return _show(place, form, status)
+            new = form.read()
+            check_timezone(new.timezone)
+            return once_to(lambda: _save(place, form, new), place.organization)
+    return _show(place, form)
 
 
-def _show(place: Place, form: Form[shapes.Settings], status: int | None) -> Response:
-    return form.show(
+def _show(place: Place, form: Form[shapes.Settings]) -> Response:
+    return screen(
+        place,
+        "sheet",
         "admin/settings/settings.html",
-        status,
-        version=version(form, _fields(place.organization), status),
+        form=form,
+        at="settings",
         logo=place.organization.logo_hash,
         zones=zones(),
         saved="saved" in request.args,
-        **around(place, "settings", "Settings"),
     )
 
 
-def _save(place: Place, form: Form[shapes.Settings]) -> None:
-    """Overtaken when a newer save is to be shown instead."""
-    new, organization = form.read(), place.organization
-    check_timezone(new.timezone)
-
-    def save() -> None:
-        if is_overtaken(form, _fields(organization)):
-            raise Overtaken
-        organization.update(
-            name=new.name,
-            slug=new.slug,
-            timezone=new.timezone,
-            visibility=new.visibility,
-            indexed=new.indexed,
-        )
-        organization.set_look(accent=new.accent)
-        origins = new.embed_origins.split()
-        if origins != organization.embed_origins:
-            allow_embedding(organization, origins)
-
-    once(place, save)
+def _save(place: Place, form: Form[shapes.Settings], new: shapes.Settings) -> str:
+    organization = place.organization
+    form.check(_editable(organization), last_save(place, organization.id, "updated", "look"))
+    organization.update(
+        name=new.name,
+        slug=new.slug,
+        timezone=new.timezone,
+        visibility=new.visibility,
+        indexed=new.indexed,
+    )
+    organization.set_look(accent=new.accent)
+    origins = new.embed_origins.split()
+    if origins != organization.embed_origins:
+        allow_embedding(organization, origins)
+    return f"{place.base}/settings?saved=1"
 
 
-def _fields(organization: Organization) -> dict[str, str]:
+def _editable(organization: Organization) -> dict[str, str]:
     return {
         "name": organization.name,
         "slug": organization.slug,
@@ -99,8 +91,8 @@ def set_logo(org: str) -> Response:
         _take_logo(place)
     if not form.errors:
         return done(f"{place.base}/settings?saved=1")
-    form.values = _fields(place.organization)
-    return _show(place, form, None)
+    form.values = _editable(place.organization)
+    return _show(place, form)
 
 
 def _take_logo(place: Place) -> None:
@@ -124,4 +116,4 @@ def delete_organization(org: str) -> Response:
             with transaction(place.organization, by=current_proof().user_id):
                 place.organization.remove()
             return done("/admin")
-    return form.show("admin/settings/deletion.html", **around(place, "settings", "Delete"))
+    return screen(place, "sheet", "admin/settings/deletion.html", form=form, at="settings")

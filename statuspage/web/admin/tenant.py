@@ -1,9 +1,9 @@
 """Tenants in the admin: customers or teams with a page of their own."""
 
-from flask import Response
+from flask import Response, request
 from sqlalchemy import func, select
 
-from ...database import db, transaction
+from ...database import db
 from ...models.incident import Incident
 from ...models.membership import Membership
 from ...models.organization import Tenant
@@ -11,10 +11,9 @@ from ...models.service import Service
 from ...models.status import Visibility
 from ...models.token import ApiToken
 from ...schemas import team as shapes
-from ..auth import current_proof
-from ..form import Form, done
-from .place import Place, blueprint, enter, load, screen
-from .sheet import around, is_overtaken, once, sheet, version
+from ..form import Form
+from ..idempotency import once_to
+from .place import Place, blueprint, enter, last_save, load, screen
 
 PATH = "/admin/<org>/tenants"
 
@@ -32,64 +31,67 @@ def new_tenant(org: str) -> Response:
     if form.sent:
         with form.refusals():
             new = form.read()
-            once(place, lambda: _create(place, new))
-            return done(f"{place.base}/tenants")
-    return form.show("admin/tenants/form.html", **around(place, "tenants", "New tenant"))
 
+            def create() -> str:
+                Tenant.create(place.organization, slug=new.slug, name=new.name, visibility=new.visibility)
+                return f"{place.base}/tenants"
 
-def _create(place: Place, new: shapes.Tenant) -> None:
-    Tenant.create(place.organization, slug=new.slug, name=new.name, visibility=new.visibility)
+            return once_to(create, place.organization)
+    return _edit(place, form, None)
 
 
 @blueprint.route(f"{PATH}/<id>", methods=["GET", "POST"])
 def edit_tenant(org: str, id: str) -> Response:
     place = enter(org, "tenant.update")
-    tenant = load(place, Tenant, id)
-    form, status = Form(shapes.Tenant, _fields(tenant)), None
+    tenant: Tenant = load(place, Tenant, id)
+    form = Form(shapes.Tenant, _editable(tenant))
     if form.sent:
         with form.refusals():
-            new = form.read()
-            with transaction(place.organization, by=current_proof().user_id):
-                if is_overtaken(form, _fields(tenant)):
-                    status = 409
-                else:
-                    tenant.update(name=new.name, slug=new.slug, visibility=new.visibility)
-        if not form.errors:
-            return done(f"{place.base}/tenants")
-    return form.show(
-        "admin/tenants/form.html",
-        status,
-        tenant=tenant,
-        version=version(form, _fields(tenant), status),
-        **around(place, "tenants", tenant.name),
-    )
+            change = form.read()
+
+            def save() -> str:
+                form.check(_editable(tenant), last_save(place, tenant.id, "tenant-updated"))
+                tenant.update(name=change.name, slug=change.slug, visibility=change.visibility)
+                return f"{place.base}/tenants"
+
+            return once_to(save, place.organization)
+    return _edit(place, form, tenant)
 
 
-def _fields(tenant: Tenant) -> dict[str, str]:
+def _editable(tenant: Tenant) -> dict[str, str]:
     return {"name": tenant.name, "slug": tenant.slug, "visibility": tenant.visibility}
 
 
-@blueprint.get(f"{PATH}/<id>/deletion")
-def confirm_tenant_deletion(org: str, id: str) -> Response:
-    """What goes with it."""
-    place = enter(org, "tenant.delete")
-    tenant = load(place, Tenant, id)
-    counts = [
-        (db.session.scalar(select(func.count()).where(model.tenant_id == tenant.id)) or 0, word)
-        for model, word in (
-            (Service, "service"),
-            (Incident, "incident"),
-            (Membership, "member"),
-            (ApiToken, "API token"),
-        )
-    ]
-    return sheet("admin/tenants/deletion.html", place, "tenants", "Delete", tenant=tenant, counts=counts)
+def _edit(place: Place, form: Form[shapes.Tenant], tenant: Tenant | None) -> Response:
+    return screen(place, "sheet", "admin/tenants/form.html", form=form, at="tenants", tenant=tenant)
 
 
-@blueprint.post(f"{PATH}/<id>/deletion")
+@blueprint.route(f"{PATH}/<id>/deletion", methods=["GET", "POST"])
 def delete_tenant(org: str, id: str) -> Response:
+    """Asks first, and says what goes with it."""
     place = enter(org, "tenant.delete")
-    tenant = load(place, Tenant, id)
-    with transaction(place.organization, by=current_proof().user_id):
-        tenant.remove()
-    return done(f"{place.base}/tenants")
+    if request.method == "POST":
+
+        def remove() -> str:
+            load(place, Tenant, id).remove()
+            return f"{place.base}/tenants"
+
+        return once_to(remove, place.organization)
+    tenant: Tenant = load(place, Tenant, id)
+    return screen(
+        place,
+        "sheet",
+        "admin/tenants/deletion.html",
+        form=Form(shapes.Form),
+        at="tenants",
+        tenant=tenant,
+        counts=[
+            (db.session.scalar(select(func.count()).where(model.tenant_id == tenant.id)) or 0, word)
+            for model, word in (
+                (Service, "service"),
+                (Incident, "incident"),
+                (Membership, "member"),
+                (ApiToken, "API token"),
+            )
+        ],
+    )

@@ -1,5 +1,6 @@
 """One incident in the admin: what was said, what is said next, and how it ends."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
@@ -10,10 +11,10 @@ from ...models.errors import NotFound
 from ...models.incident import Incident, IncidentUpdate, MessageEdit
 from ...models.service import services_of
 from ...models.status import CHOICES
-from ...models.user import User
+from ...models.user import name_of
 from ...schemas import incident as shapes
 from ..auth import current_proof
-from ..form import Form
+from ..form import Form, Save
 from ..idempotency import once_to
 from ..tenancy import NOTHING
 from .affected import chosen
@@ -31,44 +32,32 @@ def incident(org: str, id: str) -> Response:
 
 @blueprint.post("/admin/<org>/incidents/<id>/updates")
 def post_update(org: str, id: str) -> Response:
-    """Say what is new. If somebody else has, meanwhile, that is shown first."""
-    place = enter(org, "incident.update")
-    found: Incident = load(place, Incident, id)
-    form = _form(shapes.UpdateForm, found)
-    if not previews():
-        with form.refusals():
-            new = form.read()
-
-            def post() -> str:
-                form.check({}, str(len(found.updates)))
-                found.post_update(
-                    status=new.status,
-                    message=new.message,
-                    services=new.services,
-                    by=current_proof().user_id,
-                )
-                return _url(place, found)
-
-            return once_to(post, place.organization)
-    return _screen(place, found, form)
+    """Say what is new."""
+    return _say(org, id, shapes.UpdateForm, Incident.post_update)
 
 
 @blueprint.post("/admin/<org>/incidents/<id>/resolution")
 def resolve(org: str, id: str) -> Response:
     """It is over: the last message, and every service shows its own status again."""
+    return _say(org, id, shapes.Resolution, Incident.resolve)
+
+
+def _say(org: str, id: str, shape: Any, verb: Callable[..., Any]) -> Response:
+    """The fields are what the verb takes. What somebody else said meanwhile is shown first."""
     place = enter(org, "incident.update")
     found: Incident = load(place, Incident, id)
-    form = _form(shapes.Resolution, found)
+    form = _form(shape, found)
     if not previews():
         with form.refusals():
-            last = form.read()
+            new = form.read()
 
-            def end() -> str:
-                form.check({}, str(len(found.updates)))
-                found.resolve(message=last.message, by=current_proof().user_id)
+            def say() -> str:
+                newest = found.updates[0]
+                form.check({}, Save(name_of(newest.user_id), newest.created_at), str(len(found.updates)))
+                verb(found, **dict(new), by=current_proof().user_id)
                 return _url(place, found)
 
-            return once_to(end, place.organization)
+            return once_to(say, place.organization)
     return _screen(place, found, form)
 
 
@@ -94,7 +83,7 @@ def _screen(place: Place, found: Incident, form: Form[Any]) -> Response:
         statuses=CHOICES,
         running=RUNNING,
         preview=preview_of(form),
-        meanwhile=[(update, _name(update.user_id)) for update in found.updates if update.number > known],
+        meanwhile=[(update, name_of(update.user_id)) for update in found.updates if update.number > known],
     )
 
 
@@ -119,7 +108,7 @@ def edit_message(org: str, id: str, update_id: str) -> Response:
             change = form.read()
 
             def save() -> str:
-                form.check({"message": update.message})
+                form.check({"message": update.message}, _last_edit(update))
                 update.edit(change.message, by=current_proof().user_id)
                 return _url(place, found)
 
@@ -132,7 +121,7 @@ def edit_message(org: str, id: str, update_id: str) -> Response:
         at="incidents",
         incident=found,
         update=update,
-        by=_name(update.user_id),
+        by=name_of(update.user_id),
         url=_url(place, found),
         preview=preview_of(form),
         trace=_trace(update),
@@ -146,9 +135,9 @@ def _trace(update: IncidentUpdate) -> list[tuple[MessageEdit, str]]:
         .where(MessageEdit.update_id == update.id)
         .order_by(MessageEdit.edited_at.desc(), MessageEdit.id)
     )
-    return [(edit, _name(edit.user_id)) for edit in edits]
+    return [(edit, name_of(edit.user_id)) for edit in edits]
 
 
-def _name(user_id: str | None) -> str:
-    user = db.session.get(User, user_id) if user_id else None
-    return user.name if user else ""
+def _last_edit(update: IncidentUpdate) -> Save | None:
+    trace = _trace(update)
+    return Save(trace[0][1], trace[0][0].edited_at) if trace else None

@@ -13,9 +13,9 @@ from ...models.token import ApiToken
 from ...schemas import team as shapes
 from ..auth import current_person, current_user
 from ..form import Form, done
+from ..idempotency import once, once_to
 from .member import places_of, tenant_of
 from .place import Place, blueprint, enter, load, screen
-from .sheet import around, once, sheet
 
 PATH = "/admin/<org>/tokens"
 LIVES = (("30", "30 days"), ("90", "90 days"), ("365", "A year"), ("", "Never"))
@@ -27,7 +27,7 @@ def tokens(org: str) -> Response:
     place = enter(org, "token.create")
     if place.may("token.list"):
         return screen(place, "tokens", "admin/tokens/tokens.html", own=_own(place))
-    return sheet("admin/tokens/tokens.html", place, "tokens", "API tokens", own=_own(place))
+    return screen(place, "sheet", "admin/tokens/tokens.html", at="tokens", own=_own(place))
 
 
 def _own(place: Place) -> list[ApiToken]:
@@ -56,17 +56,19 @@ def new_token(org: str) -> Response:
             made = _create(place, form.read())
             if made is None:  # sent twice: the first answer showed it
                 return done(f"{place.base}/tokens")
-            return sheet(
-                "admin/tokens/secret.html", place, "tokens", "A new token", token=made[0], secret=made[1]
-            )
-    return form.show(
+            token, secret = made
+            return screen(place, "sheet", "admin/tokens/secret.html", at="tokens", token=token, secret=secret)
+    return screen(
+        place,
+        "sheet",
         "admin/tokens/new.html",
+        form=form,
+        at="tokens",
         roles=[
             (role.value, role.value.capitalize()) for role in MEMBER_ROLES if role.rank <= place.role.rank
         ],
         places=places_of(place),
         lives=LIVES,
-        **around(place, "tokens", "New token"),
     )
 
 
@@ -83,19 +85,24 @@ def _create(place: Place, new: shapes.NewToken) -> tuple[ApiToken, str] | None:
             ApiToken.create(user, role, place.organization, tenant, name=new.name, expires_at=expires_at)
         )
 
-    return made[0] if once(place, create) else None
+    once(create, place.organization)
+    return made[0] if made else None
 
 
 @blueprint.route(f"{PATH}/<id>/revocation", methods=["GET", "POST"])
 def revoke_token(org: str, id: str) -> Response:
     """One's own; for admins, anybody's."""
     place = enter(org, "token.create")
-    token = load(place, ApiToken, id)
+    token: ApiToken = load(place, ApiToken, id)
     if token.user_id != current_user().id and not place.may("token.revoke"):
         raise NotAllowed("This is somebody else's token.")
     form = Form(shapes.Form)
     if form.sent:
+
+        def revoke() -> str:
+            token.revoke()
+            return f"{place.base}/tokens"
+
         with form.refusals():
-            once(place, token.revoke)
-            return done(f"{place.base}/tokens")
-    return form.show("admin/tokens/revocation.html", token=token, **around(place, "tokens", "Revoke"))
+            return once_to(revoke, place.organization)
+    return screen(place, "sheet", "admin/tokens/revocation.html", form=form, at="tokens", token=token)

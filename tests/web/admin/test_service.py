@@ -178,6 +178,18 @@ def test_groups_step_too(cast, core, press):
     assert press(f"{GROUPS}/{core.id}/place", to="sideways").status_code == 422
 
 
+def test_a_group_is_dropped_before_another_one_or_last(cast, core, press):
+    data = named("Data", ServiceGroup)
+    for moved, to, names in ((data, core.id, "Data Core"), (data, "", "Core Data"), (core, core.id, None)):
+        answer = press(f"{GROUPS}/{moved.id}/place", to=f"/{to}")
+        assert answer.status_code == (303 if names else 422)
+        assert [line.partition(":")[0] for line in order(cast)][1:] == (names or "Core Data").split()
+    with transaction(cast.acme):
+        theirs = ServiceGroup.create(cast.acme, cast.north, name="Theirs")
+    for to in (theirs.id, "nosuchgrp000", "\x00"):
+        assert press(f"{GROUPS}/{core.id}/place", to=f"/{to}").status_code in (409, 422)
+
+
 # --- who may, what is refused, once, two operators ----------------------------------------------------
 
 
@@ -257,5 +269,6 @@ def test_a_newer_save_is_shown_not_overwritten(cast, core, sign_in, editor):
         stale = editor.send(path, mine)
         assert stale.status_code == 409
         assert "Saved meanwhile: Theirs" in words(stale)
+        assert f"{cast.users['acme-admin'].name} saved something here" in words(stale)
         assert fields(stale, "edit")["name"] == "Mine"
         assert editor.send(path, fields(stale, "edit")).status_code == 303

@@ -54,7 +54,7 @@ def test_the_secret_is_text_to_select_where_there_is_no_script(cast, admin):
 
 
 def test_a_double_click_makes_one(cast, admin):
-    fields = {**fields_of(admin.get(f"{BASE}/tokens/new"), 1), **NEW}
+    fields = {**fields_of(admin.get(f"{BASE}/tokens/new")), **NEW}
     first, second = [admin.open(f"{BASE}/tokens/new", "POST", data=fields) for _ in range(2)]
     assert secret_of(first)
     assert second.location == f"{BASE}/tokens"
@@ -145,7 +145,7 @@ def test_another_organizations_token_is_not_found(cast, admin):
 def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(cast, admin):
     answer = admin.post(f"{BASE}/tokens/new", {**NEW, "name": ""})
     assert (answer.status_code, error_of(answer, "name")) == (422, "Fill this in.")
-    assert fields_of(answer, 1)["days"] == "90"
+    assert fields_of(answer)["days"] == "90"
     answer = admin.post(f"{BASE}/tokens/new", {**NEW, "days": "0", "tenant": cast.east.id})
     assert answer.status_code == 422
 
