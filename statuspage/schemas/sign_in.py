@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from .shape import Form
 from .text import Name, Slug, one_line
@@ -16,6 +16,10 @@ def _address(text: str) -> str:
     return text
 
 
+def _way(text: object) -> str:
+    return text if isinstance(text, str) and len(text) <= 2000 else ""
+
+
 Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_address)]
 Password = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -23,8 +27,8 @@ Password = Annotated[str, Field(min_length=1, max_length=200)]
 class SignIn(Form):
     email: Annotated[str, Field(min_length=1, max_length=254), AfterValidator(one_line)]
     password: Password
-    next: Annotated[str, Field(max_length=2000)] = ""
-    """The path to go to then."""
+    next: Annotated[str, BeforeValidator(_way)] = ""
+    """The path to go to then; what cannot be one counts as left out: nobody sees the field to correct it."""
 
 
 class Setup(Form):

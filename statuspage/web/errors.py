@@ -15,11 +15,12 @@ from werkzeug.exceptions import HTTPException
 from ..database import Busy, Gone
 from ..models.errors import Conflict, Invalid, NotAllowed, NotFound
 from .auth import Unauthenticated
-from .sign_in import ask_to_sign_in, show_again
+from .sign_in import ask_to_sign_in, show_again, typed_in_vain
 from .throttle import TooManyTries
 
 log = logging.getLogger(__name__)
 
+KEPT_NOWHERE = {"Cache-Control": "no-store"}  # what is missing or refused now may be there in a second
 GONE = "It was deleted in the meantime."
 STATUS: dict[type[Exception], int] = {
     Invalid: 422,
@@ -116,6 +117,7 @@ def answer(status: int, detail: str, errors: list[dict[str, str]] | None = None)
         problem: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
         if errors:
             problem["errors"] = errors
-        return Response(json.dumps(problem), status, content_type="application/problem+json")
-    page = render_template("errors/error.html", status=status, title=title, detail=detail)
-    return Response(page, status, content_type="text/html; charset=utf-8")
+        return Response(json.dumps(problem), status, KEPT_NOWHERE, content_type="application/problem+json")
+    fields = typed_in_vain() if status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE else []  # that was not read
+    page = render_template("errors/error.html", status=status, title=title, detail=detail, fields=fields)
+    return Response(page, status, KEPT_NOWHERE, content_type="text/html; charset=utf-8")

@@ -38,6 +38,8 @@ def code(app: Flask) -> str:
 def setup() -> Response:
     """The first operator and organization. NotFound as soon as somebody can sign in."""
     if not is_due():
+        if request.method == "POST":  # pressed twice, or somebody else was faster
+            return done("/admin")
         raise NotFound("This install is set up already. Sign in instead.")
     form = Form(shapes.Setup, {"code": request.args.get("code", "")})
     if form.sent:
@@ -54,7 +56,7 @@ def _found(new: shapes.Setup, hash: str) -> Response:
     with transaction():
         alone(User)  # of two at the same moment one finds it done
         if not is_due():
-            raise NotFound("Somebody else was faster. Sign in instead.")
+            return done("/admin")
         user = User.create(name=new.name, email=new.email, operator=True)
         user.set_password(hash)
         organization = Organization.create(slug=new.slug, name=new.organization)

@@ -103,7 +103,8 @@ def new_password() -> Response:
         new = form.read()
         throttle: Throttle = current_app.extensions["throttle"]
         with throttle.attempt(user_id=user.id) as attempt:
-            attempt.failed = not user.has_password(new.current)
+            # Sent twice, the second finds the new one.
+            attempt.failed = not (user.has_password(new.current) or user.has_password(new.password))
         if not attempt.failed:
             return _take_password(user, hash_password(new.password))
         form.errors["current"] = "This is not your present password."
@@ -170,8 +171,20 @@ def show_again() -> Response | None:
     """What a form of ours is answered whose CSRF token is too old: itself, to send with one click."""
     if not _came_from_us():
         return None
+    if request.path == "/sign-in":
+        return _sign_in_again()
     page = render_template("sign_in/again.html", stale=True, **_sent())
     return Response(page, 400, headers={"Cache-Control": "no-store", **TO_MAIN})
+
+
+def _sign_in_again() -> Response:
+    """The sign-in form itself, as it holds no password; whoever signed in meanwhile goes on."""
+    form = Form(shapes.SignIn)
+    if signed_in():
+        return done(_safe(str(form.values.get("next", ""))))
+    form.values.pop("password", None)
+    form.errors[""] = "This page had been open for too long. Type your password once more."
+    return form.show("sign_in/sign_in.html", 400, held=request.form.get("held", ""))
 
 
 def _came_from_us() -> bool:
@@ -183,6 +196,11 @@ def _came_from_us() -> bool:
 def _sent() -> dict[str, Any]:
     fields = [(name, text) for name, text in request.form.items(multi=True) if name not in SECRETS]
     return {"path": request.path, "fields": fields}
+
+
+def typed_in_vain() -> list[tuple[str, str]]:
+    """What a form of ours held that is answered with an error page: nobody types it again from memory."""
+    return _sent()["fields"] if request.method == "POST" and _came_from_us() else []
 
 
 def _held(text: str) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ from flask import Response, request
 from sqlalchemy import select
 
 from ...database import db, transaction
-from ...models.errors import Conflict, Invalid
+from ...models.errors import Conflict, Invalid, NotFound
 from ...models.invitation import Invitation
 from ...models.membership import Membership
 from ...models.organization import Tenant
@@ -14,6 +14,7 @@ from ...schemas import team as shapes
 from ..auth import current_proof
 from ..form import Form, done
 from ..idempotency import once, once_to
+from ..tenancy import NOTHING
 from .place import Place, blueprint, enter, last_save, load, screen
 
 PATH = "/admin/<org>/members"
@@ -38,7 +39,7 @@ def new_member(org: str) -> Response:
     if form.sent:
         with form.refusals():
             user, secret = _add(place, form.read())
-            return _show_link(place, user, secret) if user and secret else done(f"{place.base}/members")
+            return _show_link(place, user, secret) if secret else done(f"{place.base}/members")
     return screen(
         place,
         "sheet",
@@ -50,13 +51,13 @@ def new_member(org: str) -> Response:
     )
 
 
-def _add(place: Place, new: shapes.NewMember) -> tuple[User | None, str | None]:
-    """The member, and for somebody new the secret of a link; neither when the form was sent before."""
-    made: list[tuple[User, str | None]] = []
+def _add(place: Place, new: shapes.NewMember) -> tuple[User, str | None]:
+    """The member, and for somebody new the secret of a link: another one, if the form was sent before."""
+    made: list[str | None] = []
 
-    def add() -> None:
+    def add() -> bool:
         tenant = tenant_of(place, new.tenant)
-        user = db.session.scalar(select(User).where(User.email == new.email.strip().lower()))
+        user = _known(new)
         if user and _has_role(user, place, tenant):
             raise Conflict("This person is a member there already. Change the role in the list.", "email")
         known = user is not None
@@ -65,11 +66,25 @@ def _add(place: Place, new: shapes.NewMember) -> tuple[User | None, str | None]:
                 raise Invalid("Nobody here has this address yet. Write the person’s name too.", "name")
             user = User.create(name=new.name, email=new.email)
         Membership.grant(user, Role(new.role), place.organization, tenant, granter=place.role)
-        secret = None if known else Invitation.create(user, place.organization, granter=place.role)[1]
-        made.append((user, secret))
+        made.append(None if known else _link(place, user))
+        return not known
 
-    once(add, place.organization)
-    return made[0] if made else (None, None)
+    done = once(add, place.organization)
+    user = _known(new)
+    if user is None:
+        raise NotFound(NOTHING)
+    if done.replayed and done.body:
+        with transaction(place.organization, by=current_proof().user_id):
+            made.append(_link(place, user))
+    return user, made[0] if made else None
+
+
+def _known(new: shapes.NewMember) -> User | None:
+    return db.session.scalar(select(User).where(User.email == new.email.strip().lower()))
+
+
+def _link(place: Place, user: User) -> str:
+    return Invitation.create(user, place.organization, granter=place.role)[1]
 
 
 def _has_role(user: User, place: Place, tenant: Tenant | None) -> bool:
@@ -128,26 +143,25 @@ def _show_member(place: Place, membership: Membership, form: Form[shapes.MemberR
 def remove_member(org: str, id: str) -> Response:
     """What lived on the role ends within a second, and an unused link with it."""
     place = enter(org, "member.remove")
-    membership: Membership = load(place, Membership, id)
-    form = Form(shapes.MemberRole, {"role": membership.role})
+    form = Form(shapes.MemberRole)
     with form.refusals():
-        _remove(place, membership)
+        once(lambda: _remove(place, load(place, Membership, id)), place.organization)
     if not form.errors:
         return done(f"{place.base}/members")
+    membership = load(place, Membership, id)
     form.values["role"] = membership.role
     return _show_member(place, membership, form)
 
 
 def _remove(place: Place, membership: Membership) -> None:
-    with transaction(place.organization, by=current_proof().user_id):
-        membership.remove(granter=place.role)
-        for invitation in db.session.scalars(
-            select(Invitation).where(
-                Invitation.user_id == membership.user_id,
-                Invitation.organization_id == place.organization.id,
-            )
-        ):
-            db.session.delete(invitation)
+    membership.remove(granter=place.role)
+    for invitation in db.session.scalars(
+        select(Invitation).where(
+            Invitation.user_id == membership.user_id,
+            Invitation.organization_id == place.organization.id,
+        )
+    ):
+        db.session.delete(invitation)
 
 
 @blueprint.post(f"{PATH}/<id>/invitation")

@@ -22,7 +22,8 @@ def index() -> Response:
     ]
     if len(organizations) == 1:
         return redirect(f"/admin/{organizations[0].slug}", 303)  # type: ignore[return-value]
-    return Response(render_template("admin/index.html", organizations=organizations, user=user))
+    page = render_template("admin/index.html", organizations=organizations, user=user)
+    return Response(page, headers={"Cache-Control": "no-store"})
 
 
 @blueprint.get("/admin/<org>")

@@ -67,8 +67,8 @@ def _form(shape: Any, found: Incident) -> Form[Any]:
 
 
 def _screen(place: Place, found: Incident, form: Form[Any]) -> Response:
-    began = request.form.get("version", "")
-    known = int(began) if form.stale and began.isascii() and began.isdecimal() else len(found.updates)
+    told = len(found.updates)
+    known = _number(request.form.get("version", ""), told) if form.stale else told
     return screen(
         place,
         f"incident/{found.id}",
@@ -85,6 +85,10 @@ def _screen(place: Place, found: Incident, form: Form[Any]) -> Response:
         preview=preview_of(form),
         meanwhile=[(update, name_of(update.user_id)) for update in found.updates if update.number > known],
     )
+
+
+def _number(text: str, otherwise: int) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else otherwise
 
 
 def _url(place: Place, found: Incident) -> str:

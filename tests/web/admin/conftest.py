@@ -6,22 +6,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from statuspage.database import db, transaction
-from statuspage.models.session import UserSession
 from tests.web.browser import Browser, document
 from tests.web.browser import words as words_of
-
-HOSTILE = {
-    "long": "x" * 10_001,
-    "rtl": "‮تعطل جزئي",
-    "emoji": "👩🏽‍🚀🔥",
-    "script": "</textarea><script>alert(1)</script>{{7*7}}${7*7}",
-    "nul": "a\x00b",
-    "surrogate": b"a\xed\xa0\x80b",
-    "quotes": "\"'><img src=x onerror=alert(1)>",
-    "nothing": "",
-    "blank": " \t ",
-}
 
 
 class Operator(Browser):
@@ -38,12 +24,6 @@ class Operator(Browser):
         """Open a page, type into its form, send it (to where the pressed button leads)."""
         typed = {name.replace("__", "."): text for name, text in typed.items()}
         return self.send(to or path, self.form(path, id) | typed)
-
-    def lose_session(self) -> None:
-        """The sessions of everybody end, the page stays open."""
-        with transaction():
-            for session in db.session.query(UserSession):
-                session.end()
 
 
 def form_of(response: TestResponse, id: str) -> Any:

@@ -10,7 +10,7 @@ from statuspage.models.invitation import Invitation
 from statuspage.models.membership import Membership
 from statuspage.models.role import Role
 from statuspage.models.user import User
-from tests.web.admin.desk import BASE, refused, sit, texts, try_everything
+from tests.web.admin.desk import BASE, refused, sit, texts
 from tests.web.api.asking import at_once, lines
 from tests.web.browser import PASSWORD, Browser, document, error_of, fields_of, give_password, words
 
@@ -147,11 +147,31 @@ def test_a_link_asks_for_a_good_password_and_for_our_own_form(app, cast, admin):
     assert eve.secret is None
 
 
-def test_a_double_click_adds_one(cast, admin):
-    fields = {**fields_of(admin.get(f"{BASE}/members/new")), **EVE}
-    answers = [admin.open(f"{BASE}/members/new", "POST", data=fields) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 303]
+def test_a_double_click_adds_one_and_shows_a_link_that_works(app, cast, admin):
+    fields = {**fields_of(admin.get(f"{BASE}/members/new"), 1), **EVE}
+    links = [link_of(admin.open(f"{BASE}/members/new", "POST", data=fields)) for _ in range(2)]
+    assert [Browser(app).get(link).status_code for link in links] == [404, 200]
     assert db.session.query(User).filter_by(name="Eve").count() == 1
+
+
+@pytest.mark.parametrize("other", [{"role": "viewer"}, {"name": "Adam"}])
+def test_somebody_who_was_invited_is_a_member_already(cast, admin, other):
+    admin.post(f"{BASE}/members/new", EVE)
+    answer = admin.post(f"{BASE}/members/new", {**EVE, **other})
+    assert answer.status_code == 422
+    assert error_of(answer, "email") == "This person is a member there already. Change the role in the list."
+
+
+def test_a_role_that_somebody_else_changed_meanwhile_is_shown_not_overwritten(app, cast, admin, owner):
+    path = f"{BASE}/members/{held(cast, 'acme-viewer').id}"
+    mine = fields_of(admin.get(path), 1) | {"role": "viewer"}
+    owner.open(path, "POST", data=fields_of(owner.get(path), 1) | {"role": "editor"})
+    stale = admin.open(path, "POST", data=mine)
+    assert stale.status_code == 409
+    assert "Saved meanwhile: editor" in words(document(stale).body)
+    assert held(cast, "acme-viewer").role == "editor"
+    assert admin.open(path, "POST", data=fields_of(stale, 1)).status_code == 303
+    assert held(cast, "acme-viewer").role == "viewer"
 
 
 def test_a_link_never_opens_what_its_maker_may_not(app, cast, admin, owner):
@@ -308,14 +328,3 @@ def test_another_organizations_member_is_not_found(cast, admin):
         assert refused(admin, f"{BASE}/members/{id}") == 404
         for step in ("", "/removal", "/invitation"):
             assert refused(admin, f"{BASE}/members/{id}{step}", {"role": "viewer"}) == 404
-
-
-def test_nothing_that_is_typed_breaks_it(cast, admin):
-    row = held(cast, "acme-viewer")
-    try_everything(admin, f"{BASE}/members/{row.id}", {"role": "viewer"})
-    token = admin.csrf
-    for name in ("email", "name", "role", "tenant"):
-        for text in ("\x00", "x" * 5000, "<script>alert(1)</script>", "حالة", "😀" * 60, "a@b\r\nc"):
-            answer = admin.post(f"{BASE}/members/new", {**EVE, "email": "new@example.org", name: text}, token)
-            assert answer.status_code in (200, 422), (name, text)
-            assert "<script>alert" not in answer.text

@@ -5,7 +5,7 @@ import pytest
 from statuspage.database import db, transaction
 from statuspage.models.organization import Tenant
 from statuspage.models.status import Visibility
-from tests.web.admin.desk import BASE, refused, sit, texts, try_everything
+from tests.web.admin.desk import BASE, refused, sit, texts
 from tests.web.browser import document, error_of, fields_of, words
 
 pytestmark = pytest.mark.one_database
@@ -145,8 +145,3 @@ def test_another_organizations_tenant_is_not_found(cast, admin):
     for step in (cast.east.id, f"{cast.east.id}/deletion", "nowhere", "a\x00b"):
         assert refused(admin, f"{BASE}/tenants/{step}") == 404
         assert refused(admin, f"{BASE}/tenants/{step}", NEW) == 404
-
-
-def test_nothing_that_is_typed_breaks_it(cast, admin):
-    try_everything(admin, f"{BASE}/tenants/new", NEW)
-    try_everything(admin, f"{BASE}/tenants/{cast.north.id}", NEW)
