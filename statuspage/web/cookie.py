@@ -76,6 +76,8 @@ def _protect() -> None:
     """
     if request.method in SAFE or request.headers.get("Authorization", "").lower().startswith("bearer "):
         return
+    if not request.path.startswith("/api/"):
+        request.form  # noqa: B018  read now: what is too large is refused here, before an answer wants to show it
     if request.path.startswith(BEFORE) or signed_in():
         _csrf.protect()  # without a session there is nothing that a stranger could do in its name
 

@@ -177,6 +177,7 @@ KEYED = {
     if rule.startswith(ADMIN) and {"title", "message", "name"} & ROWS[rule].typed.keys()
     if not rule.endswith(("/preview", "/members/new"))
 }
+FORM = "application/x-www-form-urlencoded"
 OWN = ("csrf", "key", "version")
 ANSWERS = (200, 204, 303, 409, 422)
 
@@ -312,6 +313,16 @@ def trouble_of(answer: TestResponse, desk: Desk, kept: dict[str, Any], changed: 
 def written_in(form: Any) -> set[str]:
     """The fields of a form that one can write anything into, and read again."""
     return set(form.xpath(".//textarea/@name | .//input[@type='text' or @type='email' or not(@type)]/@name"))
+
+
+@pytest.mark.parametrize("who", [None, "acme-owner"])
+def test_what_is_too_large_is_refused_in_words(app, world, who):
+    browser = Browser.of(app, world.cast.users[who]) if who else Browser(app)
+    body = b"x" * (app.config["MAX_CONTENT_LENGTH"] + 1)
+    for row in ROWS.values():
+        answer = browser.open(row.url(world), "POST", data=body, content_type=FORM)
+        assert answer.status_code == 413, row.path
+        assert "That is too large" in words(document(answer))
 
 
 @every_form
