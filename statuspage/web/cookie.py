@@ -5,9 +5,9 @@ The cookie holds a random secret of a session's row; nothing can be read from it
 
 import logging
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask.sessions import SecureCookieSessionInterface
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Busy, db, transaction
@@ -79,7 +79,14 @@ def _protect() -> None:
     if not request.path.startswith("/api/"):
         request.form  # noqa: B018  read now: what is too large is refused here, before an answer wants to show it
     if request.path.startswith(BEFORE) or signed_in():
+        # A neighbour under the same domain can plant a cookie, and with it a token that fits.
+        if request.headers.get("Sec-Fetch-Site") in ("same-site", "cross-site") and not _trusted():
+            raise CSRFError("This was sent by a page of another site.")
         _csrf.protect()  # without a session there is nothing that a stranger could do in its name
+
+
+def _trusted() -> bool:
+    return request.headers.get("Origin") in current_app.config["ORIGINS"]
 
 
 def _keep(response: Response) -> Response:
