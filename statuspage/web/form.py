@@ -62,6 +62,7 @@ class Form(Generic[Shape]):
         self.sent = request.method == "POST"
         self.values: dict[str, Any] = dict(values or {})
         self.version = version or version_of(self.values)
+        self._present = ({} if version else dict(self.values)), self.version
         if self.sent:
             self.version = request.form.get("version", "")
             self.values |= typed()
@@ -79,7 +80,7 @@ class Form(Generic[Shape]):
     def check(self, saved: Mapping[str, Any], last: Save | None, version: str | None = None) -> None:
         """Stale when what is saved, by `last`, is not what the form began with. Call it under the lock."""
         began, self.version = self.version, version or version_of(saved)
-        theirs = {name: text for name, text in saved.items() if _plain(text) != _plain(self.values.get(name))}
+        theirs = self._unlike(saved)
         if began and began != self.version and (theirs or version):
             self.theirs, self.newer, self.stale = theirs, last, True
             raise Stale("Somebody else saved something here while you were writing. Yours is not saved yet.")
@@ -95,8 +96,16 @@ class Form(Generic[Shape]):
         except Reused as reused:
             self.errors[""], self.stale = SENT_BEFORE, True
             self.earlier = reused.body if isinstance(reused.body, str) else None
+            if (
+                self.version
+            ):  # what stands there now is shown: it was seen
+                saved, self.version = self._present
+                self.theirs = self._unlike(saved)
         except (Invalid, Conflict) as refusal:
             self.errors[refusal.field or ""] = refusal.message
+
+    def _unlike(self, saved: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: text for name, text in saved.items() if _plain(text) != _plain(self.values.get(name))}
 
     def show(self, template: str, status: int | None = None, **context: Any) -> Response:
         """The page with the form."""

@@ -73,6 +73,27 @@ def fields_of(answer: TestResponse, form: int = 0) -> dict[str, str]:
     return {name: value or "" for name, value in document(answer).forms[form].form_values()}
 
 
+def forms_in(answer: TestResponse, url: str) -> list[Any]:
+    """The forms of a page that are sent there, by their own action or by a button's."""
+    here = answer.request.path
+    return [
+        form
+        for form in document(answer).forms
+        if form.method == "POST" and url in ((form.action or here), *form.xpath(".//button/@formaction"))
+    ]
+
+
+def fields_in(answer: TestResponse, url: str) -> dict[str, Any]:
+    """What the form of a page that is sent there would send as it stands; nothing if there is none."""
+    forms = forms_in(answer, url)
+    if not forms:
+        return {}
+    chosen = {
+        radio.get("name"): radio.get("value") for radio in forms[0].xpath(".//input[@type='radio'][@checked]")
+    }
+    return {name: value.removeprefix("\n") for name, value in forms[0].form_values()} | chosen
+
+
 def error_of(answer: TestResponse, field: str) -> str:
     """The words beside a field that describe it to a screen reader too."""
     page = document(answer)

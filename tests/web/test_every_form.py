@@ -29,7 +29,7 @@ from statuspage.models.user import User
 from statuspage.web import setup
 from statuspage.web.throttle import Throttle
 from tests.cast import Cast
-from tests.web.browser import PASSWORD, Browser, document, give_password, words
+from tests.web.browser import PASSWORD, Browser, document, fields_in, forms_in, give_password, words
 
 pytestmark = pytest.mark.one_database
 
@@ -221,26 +221,6 @@ class Desk:
 
     def send(self, site: str = "same-origin", **other: Any) -> TestResponse:
         return self.browser.open(self.url, "POST", data=self.fields | other, headers={"Sec-Fetch-Site": site})
-
-
-def forms_in(answer: TestResponse, url: str) -> list[Any]:
-    """The forms of a page that are sent there, by their own action or by a button's."""
-    here = answer.request.path
-    return [
-        form
-        for form in document(answer).forms
-        if form.method == "POST" and url in ((form.action or here), *form.xpath(".//button/@formaction"))
-    ]
-
-
-def fields_in(answer: TestResponse, url: str) -> dict[str, Any]:
-    forms = forms_in(answer, url)
-    if not forms:
-        return {}
-    chosen = {
-        radio.get("name"): radio.get("value") for radio in forms[0].xpath(".//input[@type='radio'][@checked]")
-    }
-    return {name: value.removeprefix("\n") for name, value in forms[0].form_values()} | chosen
 
 
 @pytest.fixture

@@ -69,11 +69,11 @@ def _add(place: Place, new: shapes.NewMember) -> tuple[User, str | None]:
         made.append(None if known else _link(place, user))
         return not known
 
-    done = once(add, place.organization)
+    sent = once(add, place.organization)
     user = _known(new)
     if user is None:
         raise NotFound(NOTHING)
-    if done.replayed and done.body:
+    if sent.replayed and sent.body:
         with transaction(place.organization, by=current_proof().user_id):
             made.append(_link(place, user))
     return user, made[0] if made else None

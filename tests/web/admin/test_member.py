@@ -12,7 +12,16 @@ from statuspage.models.role import Role
 from statuspage.models.user import User
 from tests.web.admin.desk import BASE, refused, sit, texts
 from tests.web.api.asking import at_once, lines
-from tests.web.browser import PASSWORD, Browser, document, error_of, fields_of, give_password, words
+from tests.web.browser import (
+    PASSWORD,
+    Browser,
+    document,
+    error_of,
+    fields_in,
+    fields_of,
+    give_password,
+    words,
+)
 
 pytestmark = pytest.mark.one_database
 EVE = {"email": "Eve@example.org", "name": "Eve", "role": "editor"}
@@ -148,8 +157,9 @@ def test_a_link_asks_for_a_good_password_and_for_our_own_form(app, cast, admin):
 
 
 def test_a_double_click_adds_one_and_shows_a_link_that_works(app, cast, admin):
-    fields = {**fields_of(admin.get(f"{BASE}/members/new"), 1), **EVE}
-    links = [link_of(admin.open(f"{BASE}/members/new", "POST", data=fields)) for _ in range(2)]
+    path = f"{BASE}/members/new"
+    fields = fields_in(admin.get(path), path) | EVE
+    links = [link_of(admin.open(path, "POST", data=fields)) for _ in range(2)]
     assert [Browser(app).get(link).status_code for link in links] == [404, 200]
     assert db.session.query(User).filter_by(name="Eve").count() == 1
 
@@ -164,13 +174,13 @@ def test_somebody_who_was_invited_is_a_member_already(cast, admin, other):
 
 def test_a_role_that_somebody_else_changed_meanwhile_is_shown_not_overwritten(app, cast, admin, owner):
     path = f"{BASE}/members/{held(cast, 'acme-viewer').id}"
-    mine = fields_of(admin.get(path), 1) | {"role": "viewer"}
-    owner.open(path, "POST", data=fields_of(owner.get(path), 1) | {"role": "editor"})
+    mine = fields_in(admin.get(path), path) | {"role": "viewer"}
+    owner.open(path, "POST", data=fields_in(owner.get(path), path) | {"role": "editor"})
     stale = admin.open(path, "POST", data=mine)
     assert stale.status_code == 409
-    assert "Saved meanwhile: editor" in words(document(stale).body)
+    assert "Editor" in words(document(stale).find_class("theirs")[0])
     assert held(cast, "acme-viewer").role == "editor"
-    assert admin.open(path, "POST", data=fields_of(stale, 1)).status_code == 303
+    assert admin.open(path, "POST", data=fields_in(stale, path)).status_code == 303
     assert held(cast, "acme-viewer").role == "viewer"
 
 
