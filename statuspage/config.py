@@ -222,6 +222,9 @@ def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": settings["DATABASE_URL"],
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings["DATABASE_URL"]),
         "MAX_CONTENT_LENGTH": settings["MAX_BODY"],
+        "MAX_FORM_MEMORY_SIZE": settings[
+            "MAX_BODY"
+        ],  # a form has no narrower limit: it is answered with itself
     }
 
 

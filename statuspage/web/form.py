@@ -96,9 +96,7 @@ class Form(Generic[Shape]):
         except Reused as reused:
             self.errors[""], self.stale = SENT_BEFORE, True
             self.earlier = reused.body if isinstance(reused.body, str) else None
-            if (
-                self.version
-            ):  # what stands there now is shown: it was seen
+            if self.version:  # what stands there now is shown: it was seen
                 saved, self.version = self._present
                 self.theirs = self._unlike(saved)
         except (Invalid, Conflict) as refusal:

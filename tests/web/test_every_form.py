@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from werkzeug.test import TestResponse
 
 from statuspage.database import db, new_id, transaction
@@ -29,6 +29,7 @@ from statuspage.models.user import User
 from statuspage.web import setup
 from statuspage.web.throttle import Throttle
 from tests.cast import Cast
+from tests.web.api.asking import at_once
 from tests.web.browser import PASSWORD, Browser, document, fields_in, forms_in, give_password, words
 
 pytestmark = pytest.mark.one_database
@@ -329,6 +330,34 @@ def test_it_counts_only_from_its_own_page_and_in_a_session_else_it_is_kept(app, 
     assert fields_in(again, desk.url).items() >= kept.items()
     sent = desk.browser.open(desk.url, "POST", data=fields_in(again, desk.url))
     assert sent.status_code == (422 if row.path == "/account/password" else 200 if row.shows else 303)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "status"),
+    [
+        (lambda cast: cast.acme_service.remove(), 404),
+        (lambda cast: cast.acme.update(slug="ace"), 404),
+        (lambda cast: Membership.grant(cast.users["acme-editor"], Role.VIEWER, cast.acme), 403),
+    ],
+    ids=["deleted", "moved", "lost the role"],
+)
+def test_what_was_typed_into_a_form_that_has_no_place_any_more_is_shown(app, world, meanwhile, status):
+    row = Row(f"{SERVICE}/edit", {"description": "Typed for ten minutes. " * 4_000}, who="acme-editor")
+    desk = Desk(app, world, row)
+    with transaction(world.cast.acme):
+        meanwhile(world.cast)
+    answer = desk.send()
+    assert answer.status_code == status
+    assert row.typed["description"].strip() in words(document(answer))
+    elsewhere = desk.send(site="cross-site", csrf="")
+    assert "Typed for ten" not in elsewhere.text
+
+
+def test_sent_twice_at_the_same_moment_it_is_done_once(app, world):
+    desk = Desk(app, world, ROWS["/admin/<org>/incidents/new"])
+    first, second = at_once(desk.send, desk.send)
+    assert (first.status_code, first.location) == (303, second.location)
+    assert db.session.scalar(select(func.count()).where(Incident.title == "Down")) == 1
 
 
 @every_form
