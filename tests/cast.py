@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Table, insert, select
 
-from statuspage.database import Model, db, transaction
+from statuspage.database import Model, db, let_go, transaction
 from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant, new_epoch
 from statuspage.models.role import Role
@@ -113,6 +113,7 @@ class Script:
                     connection.execute(insert(table), _in_another_life(rows))
         loaded = [db.session.scalars(select(model)).all() for model in PLAYERS]  # at once, for what follows
         assert all(loaded)
+        let_go()  # and the snapshot they were read from
         return Cast(**{name: _found(part) for name, part in self.roles.items()})
 
 

@@ -122,6 +122,8 @@ def _incidents(
 
 def read_incidents(session: Session, ids: Sequence[str]) -> dict[str, IncidentFacts]:
     """These incidents with all that was said in them, in this order."""
+    if not ids:
+        return {}
     rows = {row.id: row for row in session.scalars(select(Incident).where(Incident.id.in_(ids)))}
     updates = _updates(session, ids)
     return {id: _incident(rows[id], updates.get(id, [])) for id in ids}
