@@ -6,7 +6,6 @@ when axe finds something, or when a page is wider than its window (320 px, and 1
 """
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from statuspage.models.organization import Organization, Tenant  # noqa: E402
 from statuspage.models.service import Service, ServiceGroup  # noqa: E402
 from statuspage.models.status import Impact, IncidentStatus, ServiceStatus  # noqa: E402
 from statuspage.web import setup  # noqa: E402
+from tests.browser.visit import chromium  # noqa: E402
 from tests.foreign import ForeignSite  # noqa: E402
 
 WIDTHS = (360, 768, 1280)
@@ -419,7 +419,7 @@ def photograph_all(base: str, pages: dict[str, str], folder: Path, code: str) ->
     """First what is there before anybody can sign in, then as the visitor and as the operator see it."""
     found = 0
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         visitor = browser.new_context().storage_state()
         found += photograph_each(browser, base, BEFORE, folder, visitor)
         operator = set_up(browser, base, code)

@@ -13,7 +13,7 @@ from statuspage.database import db, transaction
 from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 from tests.browser.gate import Gate
-from tests.browser.visit import NETWORK, Visit
+from tests.browser.visit import NETWORK, Visit, chromium
 from tests.server import Server
 
 LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 80 20"><rect width="80" height="20"/></svg>'
@@ -115,9 +115,8 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def launch(playwright: Playwright) -> Callable[..., Browser]:
-    """Chromium: the machine's own, else the one that Playwright brought."""
     return lambda **more: playwright.chromium.launch(
-        executable_path=shutil.which("chromium"), args=SWITCHES, **more
+        **{"executable_path": chromium(), "args": SWITCHES, **more}
     )
 
 
@@ -130,8 +129,13 @@ def browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
 
 @pytest.fixture
 def own_browser(launch: Callable[..., Browser]) -> Iterator[Browser]:
-    """One to do cruel things to; with the back/forward cache, which Playwright switches off."""
-    browser = launch(ignore_default_args=["--disable-back-forward-cache"])
+    """One to do cruel things to: the whole one, for the back/forward cache, which Playwright switches off."""
+    whole = shutil.which("chromium")
+    browser = launch(
+        executable_path=whole,
+        channel=None if whole else "chromium",
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
     yield browser
     browser.close()
 
