@@ -201,7 +201,7 @@ faults = st.lists(
 
 @pytest.mark.timeout(600)
 @settings(
-    max_examples=500 if os.environ.get("SOAK") else 40,
+    max_examples=500 if os.environ.get("SOAK") else 30,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

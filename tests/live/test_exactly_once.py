@@ -148,7 +148,9 @@ class SlowReader:
         small = ((socket.SOL_SOCKET, socket.SO_RCVBUF, 8192),)
         url = f"ws://127.0.0.1:{place.server.port}/socket.io/?EIO=4&transport=websocket"
         self.ids: list[str] = []
-        self._socket = websocket.create_connection(url, sockopt=small, timeout=4 * DEADLINE)
+        self._socket = websocket.create_connection(
+            url, sockopt=small, timeout=4 * DEADLINE, skip_utf8_validation=True
+        )
         self._socket.recv()
         self._socket.send("40")
         self._socket.recv()
