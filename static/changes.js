@@ -61,6 +61,7 @@ export async function request(cursor, wait = 0, stop = new AbortController().sig
 
 /** Morphs the parts into the page, and only then moves on. htmx drops a part without a place: look first. */
 export async function show(change) {
+  if ("whole" in board.dataset) return showWhole(change);
   const template = document.createElement("template");
   template.innerHTML = change.html;
   const parts = [...template.content.children];
@@ -69,6 +70,17 @@ export async function show(change) {
   await htmx.swap({ text: template.innerHTML, swap: "none" });
   board.dataset.cursor = change.cursor;
   tell("changed", change);
+}
+
+/** A document without a board of its own is asked for again, as soon as something has changed. */
+async function showWhole(change) {
+  const response = await fetch(location.href, { cache: "no-cache" });
+  if (!response.ok) throw new Error(`${response.status} ${response.url}`);
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const parts = ["name", "board", "links"].map((id) => fresh.getElementById(id)).filter((part) => part && document.getElementById(part.id));
+  parts.forEach((part) => part.setAttribute("hx-swap-oob", "outerMorph"));
+  await htmx.swap({ text: parts.map((part) => part.outerHTML).join(""), swap: "none" });
+  tell("changed", { ...change, cursor: here(), title: fresh.title });
 }
 
 /** Where we should be by now. Still behind a little later, we have lost a message. */

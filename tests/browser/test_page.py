@@ -203,3 +203,20 @@ def test_a_change_leaves_no_trace_of_its_making(visit, set_status):
     set_status("major_outage")
     visit.expect_status("major_outage")
     assert visit.page.locator("head > style ~ style, body style, [style], [class*=htmx-]").count() == 0
+
+
+def test_the_history_stays_current_too(visit, api):
+    page = visit.page
+    page.goto(visit.url + "/acme/history")
+    visit.wait_live()
+    page.evaluate("window.stays = true")
+    new = {"organizationId": "org-456", "title": "Live history", "message": "x"}
+    id = api("POST", "/incidents", new)["id"]
+    entry = page.locator(f"#past-{id}")
+    expect(entry).to_contain_text("not over yet")
+    api("POST", f"/incidents/{id}/updates", {"status": "resolved", "message": "Over."})
+    expect(entry).to_contain_text("Over.")
+    expect(page).to_have_title(re.compile("^History"))
+    api("DELETE", f"/incidents/{id}")
+    expect(entry).to_have_count(0)
+    assert page.evaluate("window.stays"), "it was not loaded again"
