@@ -90,8 +90,8 @@ async function copy({ target }) {
   if (!button) return;
   const field = document.getElementById(button.dataset.copy);
   field.select();
-  await navigator.clipboard.writeText(field.value);
-  button.textContent = "Copied";
+  const copied = await navigator.clipboard?.writeText(field.value).then(() => true, () => false);
+  button.textContent = copied ? "Copied" : "Press Ctrl+C"; // it is selected
 }
 
 // --- the focus: what had it may move or go, the place where the operator was stays -------------------------

@@ -69,7 +69,8 @@ function hearAnswer(found, hears) {
 /** What the server says to a broadcast: its status, and its answer whether it likes it or not. */
 export async function post(path, body, token) {
   const headers = { ...JSON_TYPE, ...bearer(token) };
-  const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+  const options = { method: "POST", headers, body: JSON.stringify(body), credentials: "omit" }; // by the token alone
+  const response = await fetch(path, options);
   const answer = await response.json().catch(() => null);
   return { ok: response.ok, status: response.status, answer, words: answer?.detail ?? response.statusText };
 }

@@ -40,7 +40,7 @@ def prove(session: Session, secret: str) -> Proof | None:
         found = user_session.find(session, secret)
         if found is None:
             return None
-        return Proof(session_id=found.id, user_id=found.user_id, expires_at=found.expires_at)
+        return Proof(session_id=found.id, user_id=found.user_id, expires_at=found.ends_at)
     token = session.scalar(select(ApiToken).where(ApiToken.hash == digest(secret)))
     if token is None or not token.usable:
         return None

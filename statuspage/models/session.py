@@ -18,7 +18,7 @@ PREFIX = "ss_"
 LIFETIME = timedelta(days=30)  # without a sign-in, however much it is used
 IDLE = timedelta(days=7)  # without a request
 ROTATED_EVERY = timedelta(hours=24)
-GRACE = timedelta(minutes=1)  # the previous secret still works: requests may be under way
+GRACE = timedelta(minutes=1)  # for requests that are under way while a secret is replaced
 SEEN_EVERY = timedelta(minutes=5)  # how exactly `seen_at` is kept
 LONGEST_AGENT = 200  # characters of a browser's description
 
@@ -61,26 +61,37 @@ class UserSession(Model):
         return begun, secret
 
     @property
-    def usable(self) -> bool:
-        return self.expires_at > now() and self.seen_at > now() - IDLE
+    def ends_at(self) -> datetime:
+        """When it ends if it is not used again."""
+        return min(self.expires_at, self.seen_at + IDLE)
 
     @property
-    def needs_rotation(self) -> bool:
-        return self.rotated_at < now() - ROTATED_EVERY
+    def usable(self) -> bool:
+        return self.ends_at > now()
 
     @property
     def needs_note(self) -> bool:
-        """Whether it was last seen so long ago that it should be written down again."""
-        return self.seen_at < now() - SEEN_EVERY
+        """Whether note_use() has more to write down than what it wrote a moment ago."""
+        settled = self.previous_hash is None or self.rotated_at > now() - GRACE
+        return self.seen_at < now() - SEEN_EVERY or self.rotated_at < now() - ROTATED_EVERY or not settled
 
-    def note_use(self) -> str | None:
-        """Remember that it was used. A secret that is a day old is replaced: the new one is returned."""
+    def note_use(self, secret: str) -> str | None:
+        """Remember that it was used, with this secret. One a day old is replaced: the new one is returned.
+
+        The one before it stays good until the new one has come back: answers are lost on bad lines. If it is
+        still the old one that comes, it is replaced once more.
+        """
         self.seen_at = now()
-        if not self.needs_rotation:
+        if self.rotated_at > now() - GRACE:
             return None
-        secret = new_secret(PREFIX)
-        self.previous_hash, self.hash, self.rotated_at = self.hash, digest(secret), now()
-        return secret
+        if digest(secret) == self.hash:
+            self.previous_hash = None
+            if self.rotated_at > now() - ROTATED_EVERY:
+                return None
+            self.previous_hash = self.hash
+        new = new_secret(PREFIX)
+        self.hash, self.rotated_at = digest(new), now()
+        return new
 
     def end(self) -> None:
         """Sign out. Every connection that it opened ends within a second.
@@ -95,16 +106,12 @@ class UserSession(Model):
 
 
 def find(session: Session, secret: str) -> UserSession | None:
-    """The usable session behind a cookie's secret; the secret before a rotation is good for a minute."""
+    """The usable session behind a cookie's secret, or behind the one before it: see note_use()."""
     hash = digest(secret)
     found = session.scalar(
         select(UserSession).where(or_(UserSession.hash == hash, UserSession.previous_hash == hash))
     )
-    if found is None or not found.usable:
-        return None
-    if found.hash != hash and found.rotated_at < now() - GRACE:
-        return None
-    return found
+    return found if found and found.usable else None
 
 
 def change_password(user: User, hash: str) -> None:

@@ -11,6 +11,8 @@ from ..models.token import note_use
 from ..models.user import User
 from .cookie import signed_in
 
+NOT_FOR_US = ("", "basic", "digest", "negotiate")  # a browser says these by itself to a proxy before us
+
 
 class Unauthenticated(Exception):
     """A token is needed, or the one that was given is no good. Answered 401 (RFC 6750)."""
@@ -31,10 +33,9 @@ def current_proof() -> Proof:
 
 
 def _read_proof() -> Proof:
-    header = request.headers.get("Authorization")
-    if not header:
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() in NOT_FOR_US:
         return _session_proof()
-    scheme, _, secret = header.partition(" ")
     proof = prove(db.session(), secret.strip()) if scheme.lower() == "bearer" else None
     if proof is None:
         raise Unauthenticated(
@@ -49,7 +50,7 @@ def _session_proof() -> Proof:
     session = signed_in()
     if session is None:
         return NOBODY
-    return Proof(session_id=session.id, user_id=session.user_id, expires_at=session.expires_at)
+    return Proof(session_id=session.id, user_id=session.user_id, expires_at=session.ends_at)
 
 
 def current_user() -> User:

@@ -11,7 +11,10 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..database import Busy, db, transaction
+from ..models.membership import organizations_of
+from ..models.organization import Organization
 from ..models.session import COOKIE, PREFIX, UserSession, find
+from ..models.user import User
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +58,24 @@ def signed_in() -> UserSession | None:
     if "signed_in" not in g:
         said = secret()
         found = g.signed_in = find(db.session(), said) if said else None
-        g.due = found.id if found and (found.needs_note or found.needs_rotation) else None
+        g.due = found.id if found and found.needs_note else None
     return g.signed_in
+
+
+def left_by(session: UserSession | None) -> list[Organization]:
+    """The organizations to lock where begin() ends this session."""
+    return organizations_of(session.user) if session else []
+
+
+def begin(user: User) -> str:
+    """A new session in place of the browser's old one: no id from before the sign-in lives on.
+
+    The secret for give(). Only inside a transaction of left_by(signed_in()).
+    """
+    old = signed_in()
+    if old and (row := db.session.get(UserSession, old.id)):
+        row.end()
+    return UserSession.begin(user, request.user_agent.string)[1]
 
 
 def give(response: Response, said: str) -> None:
@@ -99,7 +118,7 @@ def _keep(response: Response) -> Response:
         with transaction():
             # Locked: of two requests at once one may replace the secret, or the browser keeps a lost one.
             kept = db.session.get(UserSession, id, with_for_update=True, populate_existing=True)
-            new = kept.note_use() if kept else None
+            new = kept.note_use(secret() or "") if kept else None
     except Busy:
         pass  # it can wait
     except SQLAlchemyError:

@@ -1,14 +1,13 @@
 """`/join/{secret}`: somebody new, with a link that an admin made, chooses a password and is signed in."""
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template
 
 from ..database import db, transaction
 from ..models.invitation import Invitation, find
 from ..models.membership import organizations_of
-from ..models.session import UserSession
 from ..models.user import hash_password
 from ..schemas import team as shapes
-from .cookie import give
+from .cookie import begin, give, left_by, signed_in
 from .form import Form, done
 
 blueprint = Blueprint("join", __name__)
@@ -31,10 +30,10 @@ def join(secret: str) -> Response:
 
 def _accept(invitation: Invitation, hash: str) -> Response:
     id, user = invitation.id, invitation.user
-    with transaction(*organizations_of(user), by=user.id):
+    with transaction(*organizations_of(user), *left_by(signed_in()), by=user.id):
         # Locked: of two who send it at once one finds it used up.
         row = db.session.get(Invitation, id, with_for_update=True, populate_existing=True)
-        secret = UserSession.begin(row.accept(hash), request.user_agent.string)[1] if row else None
+        secret = begin(row.accept(hash)) if row else None
     if secret is None:
         return _gone()
     response = done("/admin")

@@ -17,7 +17,7 @@ from ..models.session import UserSession, change_password, sessions_of
 from ..models.user import User, find_by_password, hash_password
 from ..schemas import sign_in as shapes
 from .auth import current_person
-from .cookie import give, signed_in, take_away
+from .cookie import begin, give, left_by, signed_in, take_away
 from .form import Form, done
 from .throttle import Throttle, TooManyTries, mark_device
 
@@ -62,12 +62,8 @@ def _checked(claim: shapes.SignIn) -> User | None:
 
 
 def _begin(user: User, url: str, held: dict[str, Any] | None) -> Response:
-    """A new session in place of the browser's old one: no id from before the sign-in lives on."""
-    old, agent = signed_in(), request.user_agent.string
-    with transaction(*(organizations_of(old.user) if old else ()), by=user.id):
-        if old and (row := db.session.get(UserSession, old.id)):
-            row.end()
-        _, secret = UserSession.begin(db.session.get_one(User, user.id), agent)
+    with transaction(*left_by(signed_in()), by=user.id):
+        secret = begin(db.session.get_one(User, user.id))
     flask_session.clear()  # with the CSRF token of before
     g.pop("csrf", None)
     response = Response(render_template("sign_in/again.html", **held)) if held else done(url)

@@ -90,25 +90,34 @@ def test_it_ends_without_use_and_in_any_case(cast, begun, column, age, usable):
 
 
 def test_use_does_not_lengthen_its_life(begun):
-    session, _ = begun
+    session, secret = begun
     end = session.expires_at
     with transaction():
         session.rotated_at = now() - ROTATED_EVERY - SECOND
     with transaction():
-        assert session.note_use()
+        assert session.note_use(secret)
     assert session.expires_at == end
 
 
-def test_the_secret_is_replaced_after_a_day_and_the_old_one_works_for_a_minute(begun):
+def test_what_a_session_proves_ends_when_it_is_not_used_again(begun):
+    session, secret = begun
+    with transaction():
+        session.seen_at = now() - IDLE + SECOND
+    assert prove(db.session(), secret).expires_at <= now() + SECOND
+
+
+def test_the_secret_is_replaced_after_a_day_and_the_old_one_works_until_the_new_one_comes(begun):
     session, old = begun
     with transaction():
-        assert session.note_use() is None  # not yet
+        assert session.note_use(old) is None  # not yet
         session.rotated_at = now() - ROTATED_EVERY - SECOND
-        new = session.note_use()
+        new = session.note_use(old)
+        assert session.note_use(new) is None  # others may be under way
     assert new != old
     assert find(db.session(), new).id == find(db.session(), old).id == session.id
     with transaction():
         session.rotated_at = now() - GRACE - SECOND
+        assert session.note_use(new) is None
     assert find(db.session(), old) is None
     assert find(db.session(), new).id == session.id
 

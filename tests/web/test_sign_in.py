@@ -415,12 +415,27 @@ def test_a_days_old_secret_is_replaced_on_the_next_page(browser):
     late.client.set_cookie(COOKIE, old)
     assert late.get("/account").status_code == 200  # a request that was under way
     age(browser, rotated_at=now() - GRACE - timedelta(seconds=1))
+    assert browser.get("/account").status_code == 200  # the new one has come back
     assert late.get("/account").status_code == 303
 
 
 @pytest.mark.one_database
+def test_an_answer_with_a_new_secret_may_be_lost_on_its_way(app, browser):
+    browser.sign_in(EMAIL)
+    old = browser.secret
+    age(browser, rotated_at=now() - ROTATED_EVERY - timedelta(seconds=1))
+    browser.get("/acme")
+    age(browser, rotated_at=now() - GRACE - timedelta(seconds=1))
+    again = Browser(app)
+    again.client.set_cookie(COOKIE, old)
+    assert again.get("/account").status_code == 200
+    assert again.secret != old
+    assert again.get("/account").status_code == 200
+
+
+@pytest.mark.one_database
 def test_a_use_that_cannot_be_noted_costs_nobody_the_page(browser, monkeypatch):
-    def full(_session):
+    def full(_session, _secret):
         raise OperationalError("UPDATE", {}, Exception("database or disk is full"))
 
     browser.sign_in(EMAIL)

@@ -33,9 +33,9 @@ def test_an_odd_token_is_no_token(api):
     for value in ("", "Bearer", "Bearer ", "Bearer \xff", "Basic eDp5", "x" * 5000, "Bearer " + "x" * 5000):
         for path in ("/services?organizationId=org-456", "/websocket/info"):
             answer = api.get(path, Authorization=value)
-            expected = {"": (200, 422)}.get(value, (401,))
-            assert answer.status_code in expected, value
-            assert value == "" or answer.headers["WWW-Authenticate"] == "Bearer"
+            is_none = value in ("", "Basic eDp5")  # the latter is for a proxy before us
+            assert answer.status_code in ((200, 422) if is_none else (401,)), value
+            assert is_none or answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 def test_an_odd_precondition_is_no_match(api, cast):
