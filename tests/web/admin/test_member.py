@@ -9,6 +9,7 @@ from statuspage.database import db, snapshot, transaction
 from statuspage.models.invitation import Invitation
 from statuspage.models.membership import Membership
 from statuspage.models.role import Role
+from statuspage.models.session import find
 from statuspage.models.user import User
 from tests.web.admin.desk import BASE, refused, sit, texts
 from tests.web.api.asking import at_once, lines
@@ -100,6 +101,14 @@ def test_somebody_new_joins_by_a_link_that_is_shown_once(app, cast, admin):
     assert Browser(app).sign_in("eve@example.org").status_code == 303
     assert "has not joined yet" not in admin.get(f"{BASE}/members").text
     assert lines(cast.acme)[-1] == ("access", "joined")
+
+
+def test_joining_in_somebodys_browser_ends_the_session_it_had(cast, admin):
+    path, old = link_of(admin.post(f"{BASE}/members/new", EVE)), admin.secret
+    fields = fields_of(admin.get(path))
+    assert admin.open(path, "POST", data={**fields, "password": PASSWORD}).location == "/admin"
+    assert admin.secret != old
+    assert find(db.session(), old) is None
 
 
 def test_a_link_works_once(app, cast, admin):
