@@ -9,6 +9,7 @@ from statuspage.models.incident import Incident
 from statuspage.models.service import Service, ServiceGroup, groups_of, services_of
 from statuspage.models.status import ServiceStatus
 from tests.web.admin.conftest import fields, form_of, words
+from tests.web.browser import document
 
 pytestmark = pytest.mark.one_database
 SERVICES = "/admin/acme/services"
@@ -205,6 +206,16 @@ def writes(service, group) -> dict[str, dict[str, str]]:
         f"{GROUPS}/{group.id}/place": {"to": "down"},
         f"{GROUPS}/{group.id}/deletion": {},
     }
+
+
+def test_undo_sets_what_it_was_before(cast, editor, press):
+    act = f"{SERVICES}/{cast.acme_service.id}/status"
+    for status in ("degraded", "major_outage"):
+        press(act, status=status)
+    buttons = document(editor.get("/admin/acme")).xpath(
+        f".//button[@formaction='{act}'][contains(., 'Undo')]"
+    )
+    assert [button.get("value") for button in buttons] == ["degraded"]
 
 
 @pytest.mark.parametrize(("who", "status"), [("acme-viewer", 403), ("globex-owner", 404), (None, 401)])
