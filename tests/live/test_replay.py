@@ -156,6 +156,21 @@ def test_what_was_edited_or_deleted_is_replayed_without_its_old_words(place, res
     assert late.ids == place.log(after=start)
 
 
+@pytest.mark.parametrize("kind", ["websocket"], indirect=True)  # all kinds ask the same memory
+def test_what_a_deleted_tenant_was_told_is_replayed_to_nobody(place, resume):
+    """From memory too: the server watched while it was written."""
+    start = place.head
+    witness = resume(start, Watch.everything(place))
+    place.say("Old words", tenant=place.south)
+    witness.until(lambda: "Old words" in str(witness.heard))
+    place.delete_tenant(place.south)
+    witness.expect("service-update", type="deleted")
+    late = resume(start, Watch.everything(place))
+    late.expect("incident-update", id=place.say("New words"))
+    assert "Old words" not in str(late.heard)
+    assert late.ids == place.log(Watch.everything(place).scope, start)
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "changes"], indirect=True)
 def test_a_replay_ends_with_the_overall_status(place, resume):
     """(An answer of /changes carries lines of the log only; its client reads the status over REST.)"""
