@@ -101,7 +101,8 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.exception("Unexpected error at %s %s", request.method, request.path)
+    secret = "secret" in (request.view_args or {})  # a link that signs somebody in belongs in no log
+    log.exception("Unexpected error at %s %s", request.method, request.url_rule if secret else request.path)
     return answer(500, "Something failed on our side. Nothing was half-done; please try again.")
 
 

@@ -264,6 +264,19 @@ def test_a_page_that_is_not_there_says_what_to_do_next(cast, client, path):
     assert page.xpath("//main//a/@href") == [f"/sign-in?next={path}", "/"]
 
 
+@pytest.mark.parametrize(
+    ("path", "named"), [("/acme/incidents/x1", "/acme/incidents/x1"), ("/join/s3cr3t", "/join/<secret>")]
+)
+def test_the_log_of_an_error_names_the_page_and_no_secret(app, client, monkeypatch, caplog, path, named):
+    def fail(**_):
+        raise RuntimeError("Broken")
+
+    monkeypatch.setitem(app.view_functions, app.url_map.bind("").match(path)[0], fail)
+    assert client.get(path).status_code == 500
+    assert f"GET {named}\n" in caplog.text
+    assert "s3cr3t" not in caplog.text
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 413, 422, 429, 500, 503])
 def test_every_refusal_is_a_page_of_ours_that_says_what_to_do_next(app, status):
     with app.test_request_context("/acme", headers={"Accept": "text/html"}):
