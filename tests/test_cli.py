@@ -29,6 +29,7 @@ COMMANDS = {
     "organization create",
     "organization update",
     "organization look",
+    "organization restored",
     "organization delete",
     "tenant create",
     "tenant update",
@@ -172,6 +173,14 @@ def test_search_engines_are_welcomed_and_asked_to_leave(flask, cast):
     assert not read(Organization, "org-456").indexed
     done(flask("organization update acme --robots welcome"))
     assert read(Organization, "org-456").indexed
+
+
+def test_positions_from_after_a_backup_mean_nothing_once_it_is_put_back(flask, cast):
+    before = [(each.epoch, each.seq) for each in (cast.acme, cast.globex)]
+    done(flask("organization restored"))
+    db.session.expire_all()
+    after = [(each.epoch, each.seq) for each in (cast.acme, cast.globex)]
+    assert all(new != old and seq == same for (old, seq), (new, same) in zip(before, after, strict=True))
 
 
 def test_an_organization_is_deleted_with_everything_in_it(flask, cast):

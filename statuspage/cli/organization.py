@@ -1,10 +1,11 @@
-"""Organizations: `flask organization create`, `update`, `look` and `delete`."""
+"""Organizations: `flask organization create`, `update`, `look`, `restored` and `delete`."""
 
 from pathlib import Path
 
 import click
+from sqlalchemy import select
 
-from ..database import transaction
+from ..database import db, transaction
 from ..models.embedding import allow_embedding
 from ..models.look import MOST_BYTES
 from ..models.organization import Organization, check_timezone
@@ -84,6 +85,15 @@ def _read(file: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no file name"
         raise click.ClickException(f"{file} cannot be read: {reason}.") from error
+
+
+@noun.command("restored")
+def say_restored() -> None:
+    """Say that a backup was put back: whoever comes with a position from after it reads the state again."""
+    organizations = db.session.scalars(select(Organization)).all()
+    with transaction(*organizations):
+        for organization in organizations:
+            organization.renew_epoch()
 
 
 @noun.command("delete")
