@@ -97,7 +97,12 @@ def _services(session: Session, organization: Organization) -> tuple[ServiceFact
         .where(Service.organization_id == organization.id)
         .order_by(Service.tenant_id.is_not(None), Service.position, Service.id)
     )
-    return tuple(ServiceFacts(*row[:5], ServiceStatus(row[5]), row[6], row[7]) for row in rows)
+    return tuple(
+        ServiceFacts(
+            id, tenant_id, group_id, name, description, ServiceStatus(status), updated_at, wrong_since
+        )
+        for id, tenant_id, group_id, name, description, status, updated_at, wrong_since in rows
+    )
 
 
 def _incidents(
