@@ -4,7 +4,10 @@
  */
 const page = document.documentElement.lang;
 const language = navigator.languages.find((own) => own.split("-")[0] === page) ?? page;
-const instant = { day: "numeric", month: "short", year: "numeric", hour: "numeric", minute: "2-digit" };
+const { hourCycle } = new Intl.DateTimeFormat(navigator.language, { hour: "numeric" }).resolvedOptions();
+const hour = hourCycle < "h2" ? "numeric" : "2-digit";
+const clockTime = { hour, minute: "2-digit", hourCycle }; // as the visitor counts hours, in any language
+const instant = { day: "numeric", month: "short", year: "numeric", ...clockTime };
 const local = new Intl.DateTimeFormat(language, instant);
 const universal = new Intl.DateTimeFormat(language, { ...instant, timeZone: "UTC", timeZoneName: "short" });
 const isUniversal = local.resolvedOptions().timeZone === "UTC";
@@ -13,7 +16,7 @@ const distance = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
 const counts = units.map(([unit]) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }));
 
-export const clock = new Intl.DateTimeFormat(language, { hour: "numeric", minute: "2-digit" });
+export const clock = new Intl.DateTimeFormat(language, clockTime);
 
 /** `3 minutes ago`; nothing below a minute is worth counting. */
 function relative(moment) {
