@@ -58,6 +58,7 @@ def test_a_group_in_which_something_goes_wrong_unfolds(visit, set_status):
 
 def test_a_change_is_said_once_and_highlights_only_what_changed(visit, set_status):
     visit.open()
+    expect(visit.service()).not_to_have_attribute("data-status", "major_outage")  # of the test before
     visit.page.evaluate(COUNT_SENTENCES)
     visit.page.evaluate(NOTE_HIGHLIGHTS)
     set_status("major_outage")
