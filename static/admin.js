@@ -27,8 +27,7 @@ function wordsOf(html) {
 function takeAnswer({ detail: { ctx } }) {
   const { status } = ctx.response ?? {};
   if (ctx.sourceElement.id !== "act" || !status || status < 400) return;
-  if (ctx.response.headers.get("HX-Retarget") && status !== 401) return; // it is shown in place of the screen
-  if (status === 401) return location.reload(); // the session has ended: the page leads to the sign-in
+  if (ctx.response.headers.get("HX-Retarget")) return; // it is shown in place of the screen
   say(wordsOf(ctx.text ?? "") || "That did not work. Please try again.");
 }
 

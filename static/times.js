@@ -4,15 +4,19 @@
  */
 const page = document.documentElement.lang;
 const language = navigator.languages.find((own) => own.split("-")[0] === page) ?? page;
-const instant = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" };
+const { hourCycle } = new Intl.DateTimeFormat(navigator.language, { hour: "numeric" }).resolvedOptions();
+const hour = hourCycle < "h2" ? "numeric" : "2-digit";
+const clockTime = { hour, minute: "2-digit", hourCycle }; // as the visitor counts hours, in any language
+const instant = { day: "numeric", month: "short", year: "numeric", ...clockTime };
 const local = new Intl.DateTimeFormat(language, instant);
 const universal = new Intl.DateTimeFormat(language, { ...instant, timeZone: "UTC", timeZoneName: "short" });
+const isUniversal = local.resolvedOptions().timeZone === "UTC";
 const day = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" }); // a day has no zone
 const distance = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 const units = [["day", 86_400], ["hour", 3_600], ["minute", 60]];
 const counts = units.map(([unit]) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }));
 
-export const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+export const clock = new Intl.DateTimeFormat(language, clockTime);
 
 /** `3 minutes ago`; nothing below a minute is worth counting. */
 function relative(moment) {
@@ -39,7 +43,7 @@ function writeTime(time) {
   const [here, there] = [local.format(moment), universal.format(moment)];
   const isCounted = "relative" in time.dataset || "since" in time.dataset;
   write(time, "since" in time.dataset ? since(moment, here) : isCounted ? relative(moment) : here);
-  time.title = isCounted ? `${here} (${there})` : there;
+  time.title = isCounted && !isUniversal ? `${here} (${there})` : there;
 }
 
 /** Writing the same again would disturb a selection, and cost a layout. */

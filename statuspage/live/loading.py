@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import or_, select
+from sqlalchemy import case, or_, select
 from sqlalchemy.orm import Session
 
 from ..models.incident import Incident, IncidentUpdate
@@ -92,11 +92,17 @@ def _services(session: Session, organization: Organization) -> tuple[ServiceFact
             Service.description,
             Service.status,
             Service.updated_at,
+            case((Service.own_status != ServiceStatus.OPERATIONAL.value, Service.set_at)),
         )
         .where(Service.organization_id == organization.id)
         .order_by(Service.tenant_id.is_not(None), Service.position, Service.id)
     )
-    return tuple(ServiceFacts(*row[:5], ServiceStatus(row[5]), row[6]) for row in rows)
+    return tuple(
+        ServiceFacts(
+            id, tenant_id, group_id, name, description, ServiceStatus(status), updated_at, wrong_since
+        )
+        for id, tenant_id, group_id, name, description, status, updated_at, wrong_since in rows
+    )
 
 
 def _incidents(

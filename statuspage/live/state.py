@@ -19,6 +19,8 @@ DAYS = 14  # of past incidents on a page
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
+    """`wrong_since`: when somebody said so by hand; None while their word is "operational"."""
+
     id: str
     tenant_id: str | None
     group_id: str | None
@@ -26,6 +28,7 @@ class ServiceFacts:
     description: str
     status: ServiceStatus
     updated_at: datetime
+    wrong_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

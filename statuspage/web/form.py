@@ -30,7 +30,7 @@ WORDS = {
     "enum": "Choose one of these.",
     "literal_error": "Choose one of these.",
 }
-OWN_FIELDS = {"csrf", "key", "version", "preview"}
+OWN_FIELDS = {"csrf", "key", "version", "preview", "again"}
 SENT_BEFORE = (
     "This form was sent already. What you changed in it since then was not. Send it again if you mean it."
 )

@@ -59,6 +59,8 @@ def test_an_incident_is_published_in_four_interactions(operator, visitor, tidy):
     expect(page.locator("#story h1")).to_have_text("Sign-in is slow")
     expect(other.page.locator("#open")).to_contain_text("Sign-in is slow")
     expect(public.page.locator("#incidents")).to_contain_text("Sign-in is slow")
+    other.page.get_by_role("link", name="Post update on Sign-in is slow").click()
+    expect(other.page.locator("#message")).to_be_focused()
 
 
 def test_an_incident_is_published_by_keyboard_alone(operator, visitor, tidy):
@@ -140,14 +142,26 @@ def test_a_session_that_ends_in_the_middle_costs_a_sign_in_and_one_click(operato
     visit = operator().open("/admin/acme/incidents/new")
     page = visit.page
     page.locator("#title").fill("Typed before the session ended")
+    _send_too_late(page, page.get_by_role("button", name="Publish"), server.password)
+    expect(page.locator("#story h1")).to_have_text("Typed before the session ended")
+    visit.open("/admin/acme")
+    row = page.locator("#control-service-1")
+    undo = row.get_by_role("button", name="Undo")
+    _send_too_late(page, row.get_by_title("Major outage"), server.password)
+    expect(row).to_have_attribute("data-status", "major_outage")
+    undo.click()
+    expect(row).not_to_have_attribute("data-status", "major_outage")
+    visit.complaints.clear()  # the browser reports the 401
+
+
+def _send_too_late(page, button, password):
+    """Press this when the session has ended, sign in again, and send what is kept."""
     page.context.clear_cookies()
-    page.get_by_role("button", name="Publish").click()
+    button.click()
     page.locator("#email").fill("robin@example.org")
-    page.locator("#password").fill(server.password)
+    page.locator("#password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Send it now").click()
-    expect(page.locator("#story h1")).to_have_text("Typed before the session ended")
-    visit.complaints.clear()  # the browser reports the 401
 
 
 def test_services_are_put_in_order_by_hand_and_by_keyboard(operator, two):

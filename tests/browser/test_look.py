@@ -1,5 +1,6 @@
 """Light and dark as the visitor wants it, the organization's colour once it has one, a menu that closes."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -110,6 +111,11 @@ def test_a_new_colour_and_logo_come_to_open_pages(visitor: Visitor, set_look: Ca
 
 
 def test_times_in_the_history_are_the_visitors(visitor: Visitor) -> None:
-    visit = visitor(locale="en-GB", timezone_id="Asia/Tokyo")
+    visit = visitor(locale="de-DE", timezone_id="Asia/Tokyo")
     visit.page.goto(visit.url + "/acme/history")
     expect(visit.page.locator("#zone")).to_have_text("Asia/Tokyo")
+    visit.page.goto(
+        visit.url + "/acme"
+    )  # in English, as there is no German page, with hours that count to 24
+    since = visit.page.locator("time[data-since]")
+    expect(since).to_have_attribute("title", re.compile(r"^\w+ \d+, \d{4}, \d\d:\d\d \("))

@@ -9,7 +9,7 @@ import pytest
 from lxml import html
 from markupsafe import escape
 
-from statuspage.clock import now
+from statuspage.clock import iso, now
 from statuspage.database import transaction
 from statuspage.models.incident import Incident
 from statuspage.models.organization import Organization
@@ -191,6 +191,23 @@ def test_quiet_days_in_a_row_are_one_row_and_a_day_with_an_open_incident_is_not_
     assert "No incidents" in words(rows[1])
     assert "Slow sign-in" in words(rows[2])
     assert "No incidents" in words(rows[3])
+
+
+def test_the_banner_says_since_when_also_without_an_incident(cast, client):
+    def since():
+        return document(client, "/acme").xpath("//section[@class='banner']//time/@datetime")
+
+    assert since() == []
+    for status, moments in ((ServiceStatus.MAJOR_OUTAGE, 1), (ServiceStatus.OPERATIONAL, 0)):
+        with transaction(cast.acme):
+            cast.acme_service.update(own_status=status)
+        assert len(since()) == moments
+    incident_start = now() - timedelta(hours=2)
+    with transaction(cast.acme):
+        cast.acme_service.update(own_status=ServiceStatus.DEGRADED)
+        affected = {cast.acme_service.id: ServiceStatus.MAJOR_OUTAGE}
+        Incident.open(cast.acme, None, title="A", message="A", services=affected, started_at=incident_start)
+    assert since() == [iso(incident_start)]
 
 
 # --- any text, and a strict Content-Security-Policy ------------------------------------------------

@@ -106,9 +106,10 @@ def accent(state: State) -> Part:
 
 
 def _banner(state: State, scope: Scope, status: str, headline: str) -> Part:
-    """The scope as a whole, and since when something is wrong, as far as incidents tell."""
-    harmful = (i for i in state.open_incidents(scope) if _harms(i, state))
-    started = min((i.started_at for i in harmful), default=None)
+    """The scope as a whole, and since when something is wrong: by its incidents, or by hand."""
+    told = [i.started_at for i in state.open_incidents(scope) if _harms(i, state)]
+    by_hand = [service.wrong_since for service in state.services_of(scope) if service.wrong_since]
+    started = min(told + by_hand, default=None)
     return part("banner", "public/_banner.html", status=status, headline=headline, started=started)
 
 

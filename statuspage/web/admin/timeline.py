@@ -7,7 +7,7 @@ from flask import Response, request
 from sqlalchemy import select
 
 from ...database import db
-from ...models.errors import NotFound
+from ...models.errors import Conflict, NotFound
 from ...models.incident import Incident, IncidentUpdate, MessageEdit
 from ...models.service import services_of
 from ...models.status import CHOICES
@@ -20,6 +20,8 @@ from ..tenancy import NOTHING
 from .affected import chosen
 from .incident import RUNNING, preview_of, previews
 from .place import Place, blueprint, enter, load, screen
+
+SAID_LAST = "This is what was said last. Send it again if you mean to say it twice."
 
 
 @blueprint.get("/admin/<org>/incidents/<id>")
@@ -54,11 +56,22 @@ def _say(org: str, id: str, shape: Any, verb: Callable[..., Any]) -> Response:
             def say() -> str:
                 newest = found.updates[0]
                 form.check({}, Save(name_of(newest.user_id), newest.created_at), str(len(found.updates)))
+                if _repeats(found, new) and "again" not in request.form:
+                    raise Conflict(SAID_LAST)
                 verb(found, **dict(new), by=current_proof().user_id)
                 return _url(place, found)
 
             return once_to(say, place.organization)
     return _screen(place, found, form)
+
+
+def _repeats(found: Incident, new: Any) -> bool:
+    """Whether it says nothing that was not said last: a browser gone back to fills a sent form in again."""
+    newest, said = found.updates[0], dict(new)
+    changes = {
+        id: status for id, status in said.get("services", {}).items() if found.affected.get(id) != status
+    }
+    return not changes and (newest.status, newest.message) == (said.get("status"), said["message"])
 
 
 def _form(shape: Any, found: Incident) -> Form[Any]:

@@ -110,6 +110,17 @@ def test_an_update_is_posted_and_the_incident_resolved(cast, editor, incident, u
     assert "Say what is new" not in words(editor.open(url))
 
 
+def test_a_form_that_was_gone_back_to_says_nothing_twice_unless_one_means_it(editor, incident, url):
+    to = f"{url}/updates"
+    for status in (303, 422):  # the second time as a browser fills it in again, in a page of its own
+        answer = editor.fill(url, "post", to, status="monitoring", message="We\nwait.")
+        assert answer.status_code == status
+    assert "This is what was said last." in words(answer)
+    assert len(reread(incident).updates) == 2
+    assert editor.send(to, fields(answer, "post")).status_code == 303
+    assert len(reread(incident).updates) == 3
+
+
 def test_title_and_impact_are_edited(editor, incident, url):
     assert editor.fill(f"{url}/edit", "edit", title="Checkout fails", impact="critical").status_code == 303
     assert (reread(incident).title, reread(incident).impact) == ("Checkout fails", "critical")
