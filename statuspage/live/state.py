@@ -147,7 +147,9 @@ class State:
         return [incident for incident in self.incidents.values() if scope.shows(incident.tenant_id)]
 
     def open_incidents(self, scope: Scope) -> list[IncidentFacts]:
-        return [incident for incident in self.incidents_of(scope) if incident.resolved_at is None]
+        """The worst first, and the newest among equals."""
+        running = [incident for incident in self.incidents_of(scope) if incident.resolved_at is None]
+        return sorted(running, key=lambda incident: list(Impact).index(incident.impact), reverse=True)
 
     def affected(self, incident: IncidentFacts) -> tuple[tuple[str, ServiceStatus], ...]:
         """(name, what the newest update says) of the incident's services, those that still exist."""

@@ -4,7 +4,7 @@ from ...models.scope import Scope
 from ...models.status import ServiceStatus
 from ..board import Drawing, Part
 from ..parts import NO_DATA, list_part, part
-from ..state import IncidentFacts, State
+from ..state import State
 from .page import accent
 
 VIEWS = ("embed", "embed-full")
@@ -35,9 +35,7 @@ def _status(state: State, scope: Scope, headline: str, name: str) -> Part:
 
 
 def _incidents(state: State, scope: Scope) -> Part:
-    """The worst first, and the newest among equals."""
-    incidents = sorted(state.open_incidents(scope), key=_severity, reverse=True)
-    path = state.path(scope)
+    incidents, path = state.open_incidents(scope), state.path(scope)
     return list_part(
         "incidents",
         "embed/_incidents.html",
@@ -47,10 +45,6 @@ def _incidents(state: State, scope: Scope) -> Part:
         ],
         more=len(incidents[MOST_INCIDENTS:]),
     )
-
-
-def _severity(incident: IncidentFacts) -> int:
-    return incident.impact.status.severity
 
 
 def _services(state: State, scope: Scope) -> Part:

@@ -33,7 +33,7 @@ def page(state: State, scope: Scope) -> Drawing:
                         services=state.affected(incident),
                         path=path,
                     )
-                    for incident in sorted(state.open_incidents(scope), key=_severity, reverse=True)
+                    for incident in state.open_incidents(scope)
                 ],
             ),
             list_part("services", "services/_services.html", _groups(state, scope)),
@@ -111,11 +111,6 @@ def _banner(state: State, scope: Scope, status: str, headline: str) -> Part:
     by_hand = [service.wrong_since for service in state.services_of(scope) if service.wrong_since]
     started = min(told + by_hand, default=None)
     return part("banner", "public/_banner.html", status=status, headline=headline, started=started)
-
-
-def _severity(incident: IncidentFacts) -> int:
-    """What is worst comes first, and what is newest among equals."""
-    return list(Impact).index(incident.impact)
 
 
 def _harms(incident: IncidentFacts, state: State) -> bool:
