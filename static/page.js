@@ -144,6 +144,12 @@ function takeState({ detail }) {
   showMark();
 }
 
+// --- a page for when the network is gone ---------------------------------------------------------------
+
+function keepOfflinePage() {
+  navigator.serviceWorker?.register("/sw.js").catch(() => {}); // some windows keep nothing for us
+}
+
 // --- start ---------------------------------------------------------------------------------------------
 
 restoreFolds();
@@ -154,4 +160,5 @@ for (const event of ["click", "keydown", "focusin"]) document.addEventListener(e
 document.addEventListener("live:changed", showChange);
 document.addEventListener("live:state", takeState);
 for (const event of ["online", "offline", "pageshow"]) addEventListener(event, showMark);
+addEventListener("load", keepOfflinePage);
 setInterval(() => (writeTimes(), showMark()), 5000);

@@ -50,6 +50,7 @@ PAGES = {
     "tenant": "/names/north",
     "empty": "/empty",
     "missing": "/calm/nowhere/at/all",
+    "offline": "/offline",
     "console": "/console?organization=outage",
     "history": "/outage/history",
     "branded": "/branded",

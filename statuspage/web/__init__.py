@@ -17,6 +17,7 @@ from . import (
     history,
     join,
     look,
+    offline,
     public,
     setup,
     sign_in,
@@ -38,6 +39,7 @@ def register(app: Flask) -> None:
     admin.register(app)
     app.register_blueprint(changes.blueprint)
     app.register_blueprint(console.blueprint)
+    app.register_blueprint(offline.blueprint)
     app.register_blueprint(public.blueprint)
     app.register_blueprint(embed.blueprint)
     app.register_blueprint(badge.blueprint)

@@ -158,7 +158,7 @@ def visitor(request: pytest.FixtureRequest, server: Server, browser: Browser) ->
 
     def come(url: str = server.url, context: BrowserContext | None = None, **options: Any) -> Visit:
         if context is None:
-            context = browser.new_context(**options)
+            context = browser.new_context(**{"service_workers": "block", **options})
             contexts.append(context)
         visits.append(Visit(context, url))
         return visits[-1]

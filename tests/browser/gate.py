@@ -24,13 +24,13 @@ class Rule(Enum):
 class Gate:
     """Listens on a port of its own until closed. Every connection carries one request."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, port: int = 0) -> None:
         parts = urlsplit(upstream)
         self._upstream = (parts.hostname, parts.port)
         self._rules: dict[str, Rule] = {}
         self._copies: dict[str, bytes] = {}
         self._open: dict[socket.socket, str] = {}
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=200)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -251,6 +251,8 @@ NAMELESS = {
     ("/account/sessions", "POST"),
     ("/admin", "GET"),
     ("/embed.js", "GET"),
+    ("/sw.js", "GET"),
+    ("/offline", "GET"),
 }
 
 STRANGERS = {

@@ -367,3 +367,13 @@ def test_lengths_of_time(length, expected):
 def test_a_browser_gets_a_page_and_a_program_a_problem(client, accept, kind):
     refused = client.get("/nowhere/changes", headers={"Accept": accept})
     assert (refused.status_code, refused.mimetype) == (404, kind)
+
+
+def test_what_a_browser_keeps_for_later_is_complete_in_itself(client):
+    script = client.get("/sw.js")
+    assert script.mimetype == "text/javascript"
+    assert client.application.extensions["live"].build in script.text
+    page = client.get("/offline")
+    assert page.status_code == 200
+    assert "<style>" in page.text
+    assert not re.search(r'<(?:link rel="stylesheet"|script src|img)', page.text)
