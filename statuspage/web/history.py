@@ -1,20 +1,21 @@
-"""`/history`: every incident of a page, three months at a time, newest first."""
+"""`/history`: every incident of a page, newest first: three months at a time, or those that speak of `?q`."""
 
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Self
+from hashlib import sha256
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, request
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from ..database import snapshot
 from ..live import loading
 from ..live.state import IncidentFacts, State
 from ..models.errors import Invalid
-from ..models.incident import Incident
+from ..models.incident import Incident, IncidentUpdate
 from ..models.scope import Scope
 from . import document
 from .tenancy import scope_of_path
@@ -23,6 +24,7 @@ blueprint = Blueprint("history", __name__)
 
 MONTHS = 3  # on one page
 MOST = 300  # incidents on one page
+LONGEST = 100  # characters that are looked for
 
 
 @dataclass(frozen=True, order=True)
@@ -61,8 +63,10 @@ class Month:
 @blueprint.get("/<org>/history")
 @blueprint.get("/<org>/<tenant>/history")
 def history(org: str, tenant: str | None = None) -> Response:
-    """Three months of incidents up to `?month` (default: this one)."""
+    """Three months of incidents up to `?month` (default: this one); with `?q`, all that have these words."""
     scope = scope_of_path(org, tenant)
+    if words := " ".join(request.args.get("q", "").replace("\x00", " ").split())[:LONGEST]:
+        return _search(scope, words)
     asked = request.args.get("month")
     newest = Month.parse(asked) if asked else None
     state = document.current_state(scope)
@@ -76,22 +80,53 @@ def history(org: str, tenant: str | None = None) -> Response:
         _check_within(newest, first, this)
         months = [newest.later(-n) for n in range(MONTHS) if newest.later(-n) >= first]
         incidents = _incidents(session, scope, state, months[-1], newest)
-    return document.fill(
+    return _fill(
         response,
-        document.render(
-            "public/history.html",
-            scope,
-            state,
-            document.frame(scope, state),
-            title=f"History · {state.title(scope)}",
-            months=[(month, _begun_in(month, incidents, state)) for month in months],
-            asked=newest if newest != this else None,
-            newer=min(newest.later(MONTHS), this) if newest < this else None,
-            this=this,
-            older=newest.later(-MONTHS) if newest.later(-MONTHS) >= first else None,
-            most=MOST if len(incidents) == MOST else None,
-        ),
+        scope,
+        state,
+        months,
+        incidents,
+        asked=newest if newest != this else None,
+        newer=min(newest.later(MONTHS), this) if newest < this else None,
+        this=this,
+        older=newest.later(-MONTHS) if newest.later(-MONTHS) >= first else None,
     )
+
+
+def _search(scope: Scope, words: str) -> Response:
+    """In titles and in all that was said, whatever the case of letters."""
+    state = document.current_state(scope)
+    tag = f"search-{sha256(words.encode()).hexdigest()}-{state.cursor(scope)}"
+    response = document.conditional(scope, state, tag)
+    if response.status_code == 304:
+        return response
+    said = select(IncidentUpdate.incident_id).where(IncidentUpdate.message.icontains(words, autoescape=True))
+    speaks = or_(Incident.title.icontains(words, autoescape=True), Incident.id.in_(said))
+    with snapshot() as session:
+        incidents = _read(session, scope, speaks)
+    months = sorted({Month.of(state.local_day(incident.started_at)) for incident in incidents}, reverse=True)
+    return _fill(response, scope, state, months, incidents, words=words)
+
+
+def _fill(
+    response: Response,
+    scope: Scope,
+    state: State,
+    months: list[Month],
+    incidents: list[IncidentFacts],
+    **shown: Any,
+) -> Response:
+    page = document.render(
+        "public/history.html",
+        scope,
+        state,
+        document.frame(scope, state),
+        title=f"History · {state.title(scope)}",
+        months=[(month, _begun_in(month, incidents, state)) for month in months],
+        most=MOST if len(incidents) == MOST else None,
+        **shown,
+    )
+    return document.fill(response, page)
 
 
 def _first_month(session: Session, scope: Scope, state: State) -> Month:
@@ -114,14 +149,21 @@ def _check_within(month: Month, first: Month, this: Month) -> None:
 def _incidents(
     session: Session, scope: Scope, state: State, oldest: Month, newest: Month
 ) -> list[IncidentFacts]:
-    """Those that began in these months, newest first, at most MOST."""
+    """Those that began in these months."""
+    return _read(
+        session,
+        scope,
+        Incident.started_at >= oldest.begins(state.timezone),
+        Incident.started_at < newest.later(1).begins(state.timezone),
+    )
+
+
+def _read(session: Session, scope: Scope, *conditions: Any) -> list[IncidentFacts]:
+    """The scope's incidents that meet these, newest first, at most MOST."""
     ids = session.scalars(
         select(Incident.id)
         .where(
-            Incident.organization_id == scope.organization_id,
-            scope.where(Incident.tenant_id),
-            Incident.started_at >= oldest.begins(state.timezone),
-            Incident.started_at < newest.later(1).begins(state.timezone),
+            Incident.organization_id == scope.organization_id, scope.where(Incident.tenant_id), *conditions
         )
         .order_by(Incident.started_at.desc(), Incident.id)
         .limit(MOST)

@@ -1,6 +1,7 @@
 """History: every incident once, in its month; quiet months say so; what is no month is explained."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from lxml import html
@@ -159,3 +160,24 @@ def test_months_are_counted_over_the_turn_of_the_year():
     assert str(Month(2024, 1).later(-1)) == "2023-12"
     assert str(Month(2024, 11).later(3)) == "2025-02"
     assert Month.of(now().date()) >= Month(2024, 12)
+
+
+@pytest.mark.parametrize("words", ["ELEVATED", "balancer  carries", "100%_"])
+def test_it_is_searched_in_titles_and_in_all_that_was_said(client, cast, words):
+    with transaction(cast.acme):
+        found = Incident.open(
+            cast.acme, None, title="Elevated errors", message="The balancer carries 100%_ now"
+        )
+        Incident.open(cast.acme, None, title="Something else", message="It carries 1000 now")
+        Incident.open(cast.acme, cast.south, title="Elevated in private", message="balancer carries 100%_")
+    found_links = document(client, f"/acme/history?q={quote(words)}").xpath("//article//h3/a/@href")
+    assert found_links == [f"/acme/incidents/{found.id}"]
+    old, new = (client.get(f"/acme/history?q={each}").headers["ETag"] for each in ("one", "two"))
+    assert old != new
+
+
+@pytest.mark.parametrize("words", ["nothing like it", "\x00", "x" * 5000, "<script>", "‮", "%", "'"])
+def test_whatever_is_looked_for_is_answered_in_words(client, cast, words):
+    answer = client.get(f"/acme/history?q={quote(words)}")
+    assert answer.status_code == 200
+    assert "<script>”" not in answer.text
