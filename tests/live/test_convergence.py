@@ -68,10 +68,7 @@ def stage(cast):
 def views_of(stage: Cast, verb: str) -> list[tuple[Scope, str]]:
     """An open cockpit may go on showing deeds that the log has forgotten: forgetting is no event."""
     forgets = verb == "Organization.prune"
-    views = [(scope, view) for scope, view in stage.views if not (forgets and view == "admin/overview")]
-    if db.engine.dialect.name != "sqlite" and not SOAK:  # where databases may differ, few views show it
-        return [(scope, view) for scope, view in views if view in ("page", "embed-full", "admin/overview")]
-    return views
+    return [(scope, view) for scope, view in stage.views if not (forgets and view == "admin/overview")]
 
 
 def everywhere(cast: Cast) -> Proof:
