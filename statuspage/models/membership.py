@@ -48,9 +48,8 @@ class Membership(Model):
         `granter` is the role of who does it: NotAllowed when that is not enough. Conflict (field `role`)
         when it would take the organization its last owner, (field `email`) as in check_grant().
         """
-        from .invitation import (
-            check_grant,
-        )  # invitations know memberships; this one question goes the other way
+        # Here, as invitations know memberships: this one question goes the other way.
+        from .invitation import check_grant
 
         if role not in MEMBER_ROLES:
             raise Invalid("Choose viewer, editor, admin or owner.", "role")

@@ -100,8 +100,8 @@ def _search(scope: Scope, words: str) -> Response:
     response = document.conditional(scope, state, tag)
     if response.status_code == 304:
         return response
-    said = select(IncidentUpdate.incident_id).where(IncidentUpdate.message.icontains(words, autoescape=True))
-    speaks = or_(Incident.title.icontains(words, autoescape=True), Incident.id.in_(said))
+    said = Incident.updates.any(IncidentUpdate.message.icontains(words, autoescape=True))
+    speaks = or_(Incident.title.icontains(words, autoescape=True), said)
     with snapshot() as session:
         incidents = _read(session, scope, speaks)
     months = sorted({Month.of(state.local_day(incident.started_at)) for incident in incidents}, reverse=True)
