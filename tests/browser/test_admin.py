@@ -53,7 +53,8 @@ def test_an_incident_is_published_in_four_interactions(operator, visitor, tidy):
     page = operator().open("/admin/acme").page
     page.get_by_role("link", name="Report incident").click()  # 1
     page.wait_for_url("**/incidents/new")
-    page.keyboard.type("Sign-in is slow")  # 2: the field has the focus
+    expect(page.locator("#title")).to_be_focused()
+    page.keyboard.type("Sign-in is slow")  # 2
     page.get_by_role("radiogroup", name="Sign-in").get_by_title("Degraded performance").click()  # 3
     page.get_by_role("button", name="Publish").click()  # 4
     expect(page.locator("#story h1")).to_have_text("Sign-in is slow")
