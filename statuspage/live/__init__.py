@@ -46,7 +46,7 @@ def create(app: Flask, build: str) -> Live:
         node=config["NODE"],
         log_traffic=config["LOG_LEVEL"] == "DEBUG",
     )
-    live = Live(build, hub, bus, dispatcher, socketio, Sockets(socketio, hub, config["EVENT_RATE"]))
+    live = Live(build, hub, bus, dispatcher, socketio, Sockets(app, socketio, hub, config["EVENT_RATE"]))
     committed.connect(live.rung)
     app.extensions["live"] = live
     return live

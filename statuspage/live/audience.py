@@ -47,7 +47,7 @@ class Seat:
         self.view = view
         self.proof: Proof = NOBODY
         self.role: Role | None = None
-        self.rooms: set[str] = set()
+        self.rooms: tuple[str, ...] = ()  # one or two: a tuple is a fifth of a set
         self.ended = False
         self.since = now()
 
@@ -94,15 +94,17 @@ class Audience:
             if found is None:
                 found = self.rooms[room] = Room(room, birth)
             found.seats.add(seat)
-            seat.rooms.add(room)
+            if room not in seat.rooms:
+                seat.rooms = (*seat.rooms, room)
             return True
 
     def leave(self, seat: Seat, rooms: Iterable[str] | None = None) -> None:
         """Leave these rooms; without `rooms`, all of them and the organization, for good."""
         with self._door:
             seat.ended = seat.ended or rooms is None
-            for name in list(seat.rooms if rooms is None else rooms):
-                seat.rooms.discard(name)
+            leaving = set(seat.rooms if rooms is None else rooms)
+            seat.rooms = tuple(name for name in seat.rooms if name not in leaving)
+            for name in leaving:
                 if room := self.rooms.get(name):
                     room.seats.discard(seat)
                     if not room.seats:

@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from flask import request
+from flask import Flask
 from flask_socketio import SocketIO
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
+from werkzeug.http import parse_cookie
 
 from ..clock import iso, now
 from ..database import new_id
@@ -43,45 +41,50 @@ DRAINED = 200  # queued packets below which a replay goes on
 class SocketConnection:
     """One Socket.IO client: the secret it brought, the role it lowered itself to, and its seats."""
 
-    def __init__(self, socketio: SocketIO, sid: str, secret: str | None) -> None:
+    __slots__ = ("cap", "gone", "id", "refused", "said", "seats", "secret", "session", "window")
+
+    def __init__(self, session: transport.Session, secret: str | None) -> None:
         self.id = new_id()  # never the session id, which is a bearer secret
+        self.session = session
         self.secret = secret
         self.cap: Role | None = None
-        self.seats: list[Seat] = []
-        self.refused = 0
+        self.seats: tuple[Seat, ...] = ()
         self.gone = False
-        self._socketio = socketio
-        self._sid = sid
+        self.window = 0.0  # since when events are counted,
+        self.said = 0  # how many there were,
+        self.refused = 0  # and how many too many in all
 
     @property
     def transport(self) -> str:
-        return transport.name_of(self._socketio, self._sid)
+        return self.session.transport
 
     def deliver(self, message: Message) -> None:
-        transport.send(self._socketio, self._sid, message.packet)
+        self.session.send(message.packet)
 
     def wait_until_drained(self) -> None:
         """Let a slow client take in what was replayed; one that does not move is cut by the transport."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        while transport.backlog(self._socketio, self._sid) > DRAINED and time.monotonic() < deadline:
+        while self.session.backlog > DRAINED and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def end(self, reason: str) -> None:
         self.deliver(Message("error", {"message": reason}))
-        transport.disconnect(self._socketio, self._sid)
+        self.session.disconnect()
 
 
 class Sockets:
     """Registers the events and keeps the clients of this process."""
 
-    def __init__(self, socketio: SocketIO, hub: Hub, rate: int) -> None:
+    def __init__(self, app: Flask, socketio: SocketIO, hub: Hub, rate: int) -> None:
+        self._app = app
         self._socketio = socketio
         self._hub = hub
+        self._rate = rate
         self._clients: dict[str, SocketConnection] = {}
-        self._rate = RateLimitItemPerSecond(rate, RATE_SECONDS)
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
-        socketio.on("connect")(self._connect)
-        socketio.on("disconnect")(self._disconnect)
+        # On the server itself: a request context for each event would be a third of the cost of a join.
+        on = socketio.server.on
+        on("connect", self._connect)
+        on("disconnect", self._disconnect)
         events: dict[str, tuple[type[Payload], Callable[..., Any], str]] = {
             "authenticate": (Authenticate, self._authenticate, "authentication-error"),
             "join-organization": (Join, self._join, "error"),
@@ -89,30 +92,27 @@ class Sockets:
             "ping": (Ping, self._ping, "error"),
         }
         for name, (schema, handler, failure) in events.items():
-            socketio.on(name)(self._handler(schema, handler, failure))
-        socketio.on("*")(self._unknown)
+            on(name, self._handler(schema, handler, failure))
+        on("*", self._unknown)
 
     # --- coming and going: no I/O, so that no session is left behind ---------------------------------
 
-    def _connect(self, auth: Any = None) -> None:
+    def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
         secret = auth.get("token") if isinstance(auth, dict) else None
-        secret = secret[:200] if isinstance(secret, str) and secret else self._cookie()
-        connection = SocketConnection(self._socketio, request.sid, secret)  # type: ignore[attr-defined]
-        self._clients[request.sid] = connection  # type: ignore[attr-defined]
+        secret = secret[:200] if isinstance(secret, str) and secret else _cookie(environ)
+        session = transport.session(self._socketio, sid)
+        if session is None:
+            return
+        connection = self._clients[sid] = SocketConnection(session, secret)
         self._hub.on_first_use()
         self._hub.loners.add(connection)
 
-    def _cookie(self) -> str | None:
-        """The secret of the browser's session. Pages of other sites cannot bring it: see ORIGINS."""
-        said = request.cookies.get(user_session.COOKIE, "")
-        return said[:200] if said.startswith(user_session.PREFIX) else None
-
-    def _disconnect(self, *_reason: Any) -> None:
-        connection = self._clients.pop(request.sid, None)  # type: ignore[attr-defined]
+    def _disconnect(self, sid: str, *_reason: Any) -> None:
+        connection = self._clients.pop(sid, None)
         if connection is None:
             return
         connection.gone = True  # first, so that a join that is still going on sits down no more
-        for seat in list(connection.seats):
+        for seat in connection.seats:
             self._drop(connection, seat)
         self._hub.loners.discard(connection)
 
@@ -123,13 +123,14 @@ class Sockets:
     ) -> Callable[..., dict[str, Any] | None]:
         """Rate, shape, then the handler; its answer is emitted and acknowledged."""
 
-        def handle(*data: Any) -> dict[str, Any] | None:
-            connection = self._clients.get(request.sid)  # type: ignore[attr-defined]
+        def handle(sid: str, *data: Any) -> dict[str, Any] | None:
+            connection = self._clients.get(sid)
             if connection is None:
                 return None
             try:
                 self._hold_to_rate(connection)
-                answer = handler(connection, _shape(schema, data))
+                with self._app.app_context():
+                    answer = handler(connection, _shape(schema, data))
             except Refusal as refusal:
                 answer = _failure(failure, refusal.message)
             except ValidationError as error:
@@ -142,18 +143,22 @@ class Sockets:
 
         return handle
 
-    def _unknown(self, event: str, *_data: Any) -> dict[str, Any] | None:
+    def _unknown(self, event: str, sid: str, *_data: Any) -> dict[str, Any] | None:
         return self._handler(
             Ping, lambda connection, _: _failure("error", "There is no such event."), "error"
-        )()
+        )(sid)
 
     def _hold_to_rate(self, connection: SocketConnection) -> None:
-        if self._limiter.hit(self._rate, connection.id):
+        moment = time.monotonic()
+        if moment - connection.window > RATE_SECONDS:
+            connection.window, connection.said = moment, 0
+        connection.said += 1
+        if connection.said <= self._rate:
             return
         connection.refused += 1
         if connection.refused > PATIENCE:
             connection.end("Too many messages. Connect again, and send fewer.")
-        raise Refusal(f"Too many messages: at most {self._rate.amount} in {RATE_SECONDS} seconds.")
+        raise Refusal(f"Too many messages: at most {self._rate} in {RATE_SECONDS} seconds.")
 
     # --- the four events ---------------------------------------------------------------------------
 
@@ -224,8 +229,8 @@ class Sockets:
     def _take_seat(
         self, connection: SocketConnection, channel: Channel, seat: Seat, cursor: str | None
     ) -> Joined:
-        others = list(connection.seats)
-        connection.seats.append(seat)
+        others = connection.seats
+        connection.seats = (*others, seat)
         self._hub.loners.discard(connection)
         try:
             if connection.gone:
@@ -247,7 +252,7 @@ class Sockets:
         channel: Channel,
         seat: Seat,
         cursor: Cursor | None,
-        others: list[Seat],
+        others: tuple[Seat, ...],
     ) -> Joined:
         """In place of the seat this connection had in the scope; the whole organization, of all of them."""
         mine = [o for o in others if o.view == DATA and o.scope.organization_id == channel.organization_id]
@@ -272,8 +277,7 @@ class Sockets:
         self._drop(connection, seat)
 
     def _drop(self, connection: SocketConnection, seat: Seat) -> None:
-        if seat in connection.seats:
-            connection.seats.remove(seat)
+        connection.seats = tuple(mine for mine in connection.seats if mine is not seat)
         channel = self._hub.channels.get(seat.scope.organization_id)
         if channel:
             channel.leave(seat)
@@ -282,6 +286,12 @@ class Sockets:
 
 
 # --- shapes and answers ----------------------------------------------------------------------------
+
+
+def _cookie(environ: dict[str, Any]) -> str | None:
+    """The secret of the browser's session. Pages of other sites cannot bring it: see ORIGINS."""
+    said = parse_cookie(environ).get(user_session.COOKIE, "")
+    return said[:200] if said.startswith(user_session.PREFIX) else None
 
 
 def _shape(schema: type[Payload], data: tuple[Any, ...]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import random
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,14 +23,19 @@ from .message import Cursor, Message
 from .views import DATA
 
 MAX_WAIT = 25.0  # seconds that a poll may be held
-MAX_QUEUED = 2 * REMEMBERED  # messages that a stream may be behind before it is cut
-END = None
+DRAINED = 200  # waiting events below which a replay goes on
 
 
 class Stream:
-    """One SSE answer (WHATWG HTML, server-sent events). Iterate it; close() it when the client is gone."""
+    """One SSE answer (WHATWG HTML, server-sent events), on a connection of its own: see serve().
+
+    Under a WSGI server that is not ours: iterate it, and close() it when the client is gone.
+    """
+
+    __slots__ = ("_app", "_channel", "_cursor", "_out", "_seat", "id")
 
     transport = "sse"
+    max_pieces = 2 * REMEMBERED  # events that a client may be behind before it is cut
 
     def __init__(self, channel: Channel, scope: Scope, view: str, proof: Proof, cursor: str | None) -> None:
         """Take a seat at once. NotFound when there is no such view, or no right to it."""
@@ -37,9 +43,9 @@ class Stream:
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._channel = channel
         self._cursor = cursor
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._out: Any = Held()
         self._seat = _take_seat(channel, Seat(self, scope, view), proof)
-        self._queue.put(b"retry: %d\n\n" % random.randint(1000, 5000))
+        self._out.send(b"retry: %d\n\n" % random.randint(1000, 5000))
         self.deliver(channel.head_for(self._seat))
         if view != DATA:
             try:
@@ -49,43 +55,78 @@ class Stream:
                 raise
 
     def deliver(self, message: Message) -> None:
-        self._queue.put(message.sse if self._queue.qsize() < MAX_QUEUED else END)
+        self._out.send(message.sse)
 
     def wait_until_drained(self) -> None:
-        """What was missed is yielded page by page, at the client's pace: see _replay()."""
+        """Let a slow client take in what was replayed; one that does not move is cut."""
+        while self._out.backlog > DRAINED and not self._seat.ended:
+            time.sleep(0.01)
 
     def end(self, reason: str) -> None:
-        self._queue.put(END)
-
-    def __iter__(self) -> Iterator[bytes]:
-        if self._seat.view == DATA:
-            yield from self._replay()
-        while (chunk := self._queue.get()) is not END:
-            yield chunk
-
-    def _replay(self) -> Iterator[bytes]:
-        """The lines after the cursor, a page at a time, then the seat among those who listen."""
-        cursor = entry.wanted(self._cursor)
-        while cursor and not self._channel.remembers(cursor):
-            while not self._queue.empty():
-                yield self._queue.get() or b""
-            with self._app.app_context():  # the request is over; the answer goes on
-                page = entry.past(self._channel, self._seat.scope, cursor)
-            if page.reset or self._seat.ended:
-                break
-            yield b"".join(line.message_for(self._room(line)).sse for line in page.lines)
-            cursor = page.cursor
-        try:
-            with self._app.app_context():
-                entry.enter_data(self._channel, self._seat, entry.data_rooms(self._seat.scope), cursor)
-        except NotFound:
-            self.end("")
-
-    def _room(self, line: Any) -> str:
-        return self._seat.scope.room if self._seat.scope.whole else line.room
+        self._out.finish()
 
     def close(self) -> None:
         self._channel.leave(self._seat)
+
+    # On our own server: a wire of its poller, and no greenlet once it has caught up
+
+    def serve(self, wire: Any) -> None:
+        """From now on, events are written to this wire. Returns when what was missed is queued."""
+        held, self._out, wire.reader = self._out, wire, self
+        held.pour(wire)
+        if self._seat.view == DATA:
+            self._catch_up()
+
+    def receive(self, data: bytes) -> None:
+        """A client has nothing to say on a stream."""
+
+    def lost(self, why: str) -> None:
+        self.close()
+
+    # On any other server: a thread each
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._seat.view == DATA:
+            threading.Thread(target=self._catch_up, daemon=True).start()
+        yield from self._out
+
+    def _catch_up(self) -> None:
+        """Replay the lines after the cursor at the client's pace, then take a seat among those who listen."""
+        rooms, cursor = entry.data_rooms(self._seat.scope), entry.wanted(self._cursor)
+        try:
+            with self._app.app_context():  # the request is over; the answer goes on
+                entry.enter_data(self._channel, self._seat, rooms, cursor)
+        except NotFound:
+            self.end("")
+
+
+class Held:
+    """Events that wait until there is a wire to write them to, or somebody who iterates over them."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def send(self, data: bytes) -> None:
+        self._queue.put(data if self.backlog < Stream.max_pieces else None)
+
+    def finish(self) -> None:
+        self._queue.put(None)
+
+    @property
+    def backlog(self) -> int:
+        return self._queue.qsize()
+
+    def pour(self, wire: Any) -> None:
+        while self.backlog:
+            data = self._queue.get()
+            if data is None:
+                wire.finish()
+            else:
+                wire.send(data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (data := self._queue.get()) is not None:
+            yield data
 
 
 class Poll:

@@ -23,8 +23,12 @@ def stream(org: str, tenant: str | None = None) -> Response:
     scope, proof, channel = _opened(org, tenant)
     cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
     events = Stream(channel, scope, _view(), proof, cursor)
-    response = Response(iter(events), content_type="text/event-stream; charset=utf-8")
-    response.call_on_close(events.close)
+    response = Response(iter(()), content_type="text/event-stream; charset=utf-8")
+    if "transport.request" in request.environ:
+        request.environ["transport.stream"] = events  # the connection is its own from here on
+    else:
+        response.response = iter(events)
+        response.call_on_close(events.close)
     response.headers["Cache-Control"] = "no-cache, no-transform"
     response.headers["X-Accel-Buffering"] = "no"
     return response

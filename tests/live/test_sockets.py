@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import flask
 import pytest
 
 from statuspage.database import transaction
@@ -14,36 +13,37 @@ from statuspage.live.sockets import Sockets
 class Wire:
     """Stands for the transport and for Socket.IO: what each session was sent, and who calls which handler."""
 
-    def __init__(self, app: flask.Flask) -> None:
-        self.app = app
+    def __init__(self) -> None:
+        self.server = self
         self.handlers: dict[str, Callable] = {}
-        self.sent: dict[str, list[str]] = {}
-        self.ended: list[str] = []
         self.while_sending: Callable[[], object] = list
 
-    def on(self, name: str) -> Callable:
-        return lambda handler: self.handlers.setdefault(name, handler)
+    def on(self, name: str, handler: Callable) -> None:
+        self.handlers[name] = handler
 
     def call(self, sid: str, event: str, *data: object) -> dict | None:
         """As if this client's packet had come."""
-        with self.app.test_request_context():
-            flask.request.sid = sid  # type: ignore[attr-defined]
-            return self.handlers[event](*data)
+        return self.handlers[event](sid, *(({}, *data) if event == "connect" else data))
 
-    # what sockets.py asks of the transport
+    def session(self, _wire: "Wire", _sid: str) -> "Session":
+        return Session(self)
 
-    def send(self, _wire: "Wire", sid: str, packet: object) -> None:
-        self.sent.setdefault(sid, []).append(str(packet))
 
-    def disconnect(self, _wire: "Wire", sid: str) -> None:
-        self.ended.append(sid)
+class Session:
+    """What sockets.py asks of a session of the transport."""
 
-    def backlog(self, _wire: "Wire", _sid: str) -> int:
-        self.while_sending()
+    transport = "test"
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+
+    def send(self, packet: object) -> None:
+        """Nobody reads it."""
+
+    @property
+    def backlog(self) -> int:
+        self.wire.while_sending()
         return 0
-
-    def name_of(self, _wire: "Wire", _sid: str) -> str:
-        return "test"
 
 
 @pytest.fixture
@@ -53,10 +53,9 @@ def hub(app) -> Hub:
 
 @pytest.fixture
 def wire(app, hub, monkeypatch) -> Wire:
-    wire = Wire(app)
-    for name in ("send", "disconnect", "backlog", "name_of"):
-        monkeypatch.setattr(sockets.transport, name, getattr(wire, name))
-    wire.sockets = Sockets(wire, hub, 1000)  # type: ignore[attr-defined, arg-type]
+    wire = Wire()
+    monkeypatch.setattr(sockets.transport, "session", wire.session)
+    wire.sockets = Sockets(app, wire, hub, 1000)  # type: ignore[attr-defined, arg-type]
     return wire
 
 

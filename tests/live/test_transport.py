@@ -350,13 +350,38 @@ def test_pongs_and_packets_do_not_mix_on_the_wire(site):
 # 2., 3. Handshake and connection
 
 
-def test_no_compression_is_negotiated_however_much_it_is_offered(site):
-    sock, request = handshake(site, headers="Sec-WebSocket-Extensions: permessage-deflate\r\n")
+NO_CONTEXT = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
+
+@pytest.mark.parametrize(
+    ("offer", "answered"),
+    [
+        ("permessage-deflate", NO_CONTEXT),
+        ("permessage-deflate; client_max_window_bits", NO_CONTEXT),
+        ("x-webkit-deflate-frame, permessage-deflate; server_no_context_takeover", NO_CONTEXT),
+        ("permessage-deflate; server_max_window_bits=10, permessage-deflate", NO_CONTEXT),
+        ("permessage-deflate; server_max_window_bits=10", None),
+        ("permessage-deflate; client_max_window_bits=7", None),
+        ("permessage-deflate; surprise", None),
+        ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", None),
+    ],
+)
+def test_only_a_compression_without_context_is_negotiated(site, offer, answered):
+    sock, request = handshake(site, headers=f"Sec-WebSocket-Extensions: {offer}\r\n")
     with sock:
         sock.sendall(request)
         answer = sock.recv(65536)
     assert answer.startswith(b"HTTP/1.1 101")
-    assert b"extensions" not in answer.lower()
+    found = re.search(rb"Sec-WebSocket-Extensions: (.*)\r\n", answer)
+    assert (found and found[1]) == answered
+
+
+def test_compression_can_be_switched_off(start):
+    offer = f"Sec-WebSocket-Extensions: {NO_CONTEXT.decode()}\r\n"
+    sock, request = handshake(start(compression=False), headers=offer)
+    with sock:
+        sock.sendall(request)
+        assert b"extensions" not in sock.recv(65536).lower()
 
 
 def test_small_packets_leave_at_once(site):

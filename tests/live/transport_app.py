@@ -122,7 +122,7 @@ def open_gate(name):
 @app.get("/delay")
 def delay():
     """Whether the connection of this request sends small packets at once."""
-    sock = flask.request.environ["wsgi.input"].rfile.raw._sock
+    sock = flask.request.environ["transport.request"].socket
     return str(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
 
@@ -141,7 +141,8 @@ def send(sid):
     size, count = int(flask.request.args["size"]), int(flask.request.args["count"])
     with Turns() as turns:
         for number in range(count):
-            transport.send(socketio, sid, transport.encode("news", {"number": number, "text": "x" * size}))
+            if session := transport.session(socketio, sid):
+                session.send(transport.encode("news", {"number": number, "text": "x" * size}))
     return {"yielded": turns.taken}
 
 
@@ -149,8 +150,9 @@ def send(sid):
 def end(sid):
     """Disconnect a client, and send to it afterwards; tells whether another greenlet ran."""
     with Turns() as turns:
-        transport.disconnect(socketio, sid)
-        transport.send(socketio, sid, transport.encode("news", {"number": "too late"}))
+        if session := transport.session(socketio, sid):
+            session.disconnect()
+            session.send(transport.encode("news", {"number": "too late"}))
     return {"yielded": turns.taken}
 
 
@@ -201,7 +203,7 @@ def announce():
 def drain():
     """What an application says before it stops."""
     for sid, _ in socketio.server.manager.get_participants("/", None):
-        transport.send(socketio, sid, transport.encode("drain", {"delay": 1}))
+        transport.session(socketio, sid).send(transport.encode("drain", {"delay": 1}))
 
 
 if under == "werkzeug":

@@ -11,11 +11,11 @@ from flask_socketio import SocketIO
 from socketio import packet
 
 from . import traffic
-from .engine import Engine
 from .process import serve
 from .server import Packet, Server
+from .session import Session
 
-__all__ = ["Encoded", "backlog", "create", "disconnect", "encode", "name_of", "send", "serve"]
+__all__ = ["Encoded", "Session", "create", "encode", "serve", "session"]
 
 PATH = "/socket.io/"
 
@@ -64,6 +64,7 @@ def create(
     node: str = "",
     allow_upgrades: bool = True,
     log_traffic: bool = False,
+    compression: bool = True,
     async_mode: str = "gevent",
 ) -> SocketIO:
     """A Flask-SocketIO on `app`; times in seconds.
@@ -89,50 +90,20 @@ def create(
         node=node,
         allow_upgrades=allow_upgrades,
         log_traffic=log_traffic,
+        compression=compression,
     )
 
 
 def encode(name: str, payload: dict) -> Encoded:
-    """The event of namespace "/" as a packet for send(); encoded once, whoever receives it."""
+    """The event of namespace "/" as a packet for Session.send(); encoded once, whoever receives it."""
     return Encoded(name, payload)
 
 
-def send(socketio: SocketIO, sid: str, encoded: Encoded) -> None:
-    """Queue the event to the client with this Socket.IO sid, without yielding; silent when it is gone.
+def session(socketio: SocketIO, sid: str) -> Session | None:
+    """The session of the client with this Socket.IO sid; None when it is gone.
 
-    A client with `max_backlog` packets waiting is closed instead (disconnect reason "too slow").
+    Its send(), disconnect() and close() never yield; sending to one that has ended does nothing.
     """
-    session = _session(socketio, sid)
-    if session:
-        session.send(encoded)
-
-
-def disconnect(socketio: SocketIO, sid: str) -> None:
-    """End the client with this Socket.IO sid now, without yielding; silent when it is gone.
-
-    It is sent a Socket.IO DISCONNECT (so it does not come back by itself) and nothing queued later; its
-    disconnect handler runs right after, beside the caller.
-    """
-    session = _session(socketio, sid)
-    if session:
-        session.send(engine_packet.Packet(engine_packet.MESSAGE, Packet(packet.DISCONNECT).encode()))
-        session.close(wait=False, reason=Engine.reason.SERVER_DISCONNECT, linger=True)
-
-
-def backlog(socketio: SocketIO, sid: str) -> int:
-    """How many packets wait for the client with this Socket.IO sid; 0 when it is gone."""
-    session = _session(socketio, sid)
-    return session.queue.qsize() if session else 0
-
-
-def name_of(socketio: SocketIO, sid: str) -> str:
-    """The transport of the client with this Socket.IO sid: websocket or polling; empty when it is gone."""
-    session = _session(socketio, sid)
-    if session is None:
-        return ""
-    return "websocket" if session.upgraded else "polling"
-
-
-def _session(socketio, sid):
     eio_sid = socketio.server.manager.eio_sid_from_sid(sid, "/")
-    return socketio.server.eio.sockets.get(eio_sid)
+    found: Session | None = socketio.server.eio.sockets.get(eio_sid)
+    return found

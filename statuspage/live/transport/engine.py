@@ -4,10 +4,10 @@ It replaces the request handling of python-engineio, whose answers are not those
 whose failures travel as HTTP 500; the sessions and their table keep the shape that python-socketio expects.
 """
 
+import base64
 import gzip
 import json
 import re
-import threading
 import time
 from http import HTTPStatus
 from typing import NamedTuple
@@ -16,8 +16,10 @@ from urllib.parse import parse_qs
 import engineio
 from engineio import packet
 
-from .session import CLOSE, NOOP, Malformed, Session, payload
-from .websocket import Refused, WebSocket
+from . import websocket
+from .clock import Clock
+from .request import Remembered
+from .session import CLOSE, NOOP, Malformed, Probe, Session, payload
 
 ORIGIN = re.compile(r"[\x21-\x7e]+")
 HEADER_NAMES = re.compile(r"[\w\-, ]{1,1000}", re.ASCII)
@@ -50,8 +52,10 @@ class Refusal(Exception):
 class Engine(engineio.Server):
     """An engineio.Server with bounded queues, origins checked on both transports, and errors with names."""
 
-    def __init__(self, *, origins, max_backlog, patience, node, log_traffic, **options):
+    def __init__(self, *, origins, max_backlog, patience, node, log_traffic, compression, **options):
         super().__init__(monitor_clients=False, **options)
+        self.compression = compression
+        self.clock = Clock(self.start_background_task, self.create_event)
         self.origins = frozenset(origin.rstrip("/") for origin in origins)
         self.max_backlog, self.patience = max_backlog, patience
         self.prefix = f"{node}." if node else ""
@@ -134,16 +138,18 @@ class Engine(engineio.Server):
         if self.stopping:
             raise Refusal(STOPPING)
         if transport == "websocket":
-            socket = self._shake_hands(environ)
-            self._welcome(environ, upgrades=[]).converse(socket)
+            socket, early = self._shake_hands(environ)
+            session = self._welcome(environ, upgrades=[], socket=socket)
+            socket.serve(early)
             return None
         session = self._welcome(environ, upgrades=["websocket"] if self.allow_upgrades else [])
-        session.connected = True
         return payload(session.poll())
 
-    def _welcome(self, environ, upgrades):
-        session = Session(self, self.generate_id())
+    def _welcome(self, environ, upgrades, socket=None):
+        session = Session(self, self.generate_id(), Remembered(environ), polls=socket is None)
         self.sockets[session.sid] = session
+        if socket:
+            session.adopt(socket)
         greeting = {
             "sid": session.sid,
             "upgrades": upgrades,
@@ -152,8 +158,8 @@ class Engine(engineio.Server):
             "maxPayload": self.max_http_buffer_size,
         }
         session.send(packet.Packet(packet.OPEN, greeting))
-        self.handlers["connect"](session.sid, remembered(environ))
-        self.start_background_task(session.beat)
+        self.handlers["connect"](session.sid, session.request.environ())
+        self.clock.after(self.ping_interval, Session.ping, session)
         return session
 
     def _go_on(self, environ, transport, sid):
@@ -176,28 +182,23 @@ class Engine(engineio.Server):
     def _upgrade(self, session, environ):
         if session.probing or session.closing or not self.allow_upgrades:
             raise Refusal(BAD_REQUEST)
+        socket, early = self._shake_hands(environ)
         session.probing = True
-        try:
-            socket = self._shake_hands(environ)
-        except Refusal:
-            session.probing = False
-            raise
-        session.upgrade(socket)
+        Probe(session, socket)
+        socket.serve(early)
 
     def _shake_hands(self, environ):
         try:
-            return WebSocket(
-                environ, limit=self.max_http_buffer_size, patience=self.patience, lock=self._lock()
+            return websocket.accept(
+                environ,
+                limit=self.max_http_buffer_size,
+                max_pieces=self.max_backlog,
+                patience=self.patience,
+                engine=self,
+                compression=self.compression,
             )
-        except (Refused, OSError):
+        except (websocket.Refused, OSError):
             raise Refusal(BAD_REQUEST) from None
-
-    def _lock(self):
-        if self.async_mode != "gevent":
-            return threading.Lock()
-        from gevent.lock import BoundedSemaphore  # the standard library's would stop every greenlet
-
-        return BoundedSemaphore()
 
     def _poll(self, session):
         if session.polling:
@@ -223,7 +224,7 @@ class Engine(engineio.Server):
         session.posting = True
         try:
             for text in self._body(environ).split("\x1e"):
-                session.take(text)
+                session.handle(unpacked(text))
         except Malformed:
             session.close(reason=self.reason.TRANSPORT_ERROR)
             raise Refusal(BAD_REQUEST) from None
@@ -259,10 +260,14 @@ class Engine(engineio.Server):
             task.join(max(0, deadline - time.monotonic()))
 
 
-def remembered(environ: dict) -> dict:
-    """What handlers may want of the handshake's request while the session lives: all but its connection."""
-    kept = ("flask.app", "wsgi.errors")
-    return {k: v for k, v in environ.items() if k in kept or isinstance(v, str | int | tuple)}
+def unpacked(text: str) -> str | bytes:
+    """A packet of a polling body; binary data come as base64 (Engine.IO protocol, "Packet encoding")."""
+    if not text.startswith("b"):
+        return text
+    try:
+        return base64.b64decode(text[1:], validate=True)
+    except ValueError:
+        raise Malformed("base64") from None
 
 
 def packed(body: bytes, environ: dict) -> tuple[bytes, list]:
@@ -274,6 +279,8 @@ def packed(body: bytes, environ: dict) -> tuple[bytes, list]:
 
 def hang_up(environ: dict) -> list:
     """End a request whose connection was a WebSocket, so that the WSGI server writes nothing after it."""
+    if "transport.request" in environ:
+        return []
     if "werkzeug.socket" in environ:
         raise ConnectionError
     if "gunicorn.socket" in environ:

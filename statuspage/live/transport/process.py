@@ -1,25 +1,38 @@
-"""The process's HTTP server: gevent's pywsgi with its delays, its stray answers and its abrupt end mended."""
+"""The process's HTTP server: gevent's pywsgi behind a front of our own, its faults mended."""
 
 import contextlib
 import errno
+import select
 import signal
 import socket
+import time
 from collections.abc import Callable
+from typing import Any
 
 import gevent
 from flask_socketio import SocketIO
 from gevent import pywsgi
 from gevent.pool import Pool
+from gevent.socket import socket as Socket
+
+from .front import Answers, Input, Waiting, no_answer
+from .poller import Poller
 
 GRACE = 2  # seconds that running requests have to end by themselves
 UNREAD_MILLISECONDS = 20_000  # until a connection whose peer reads nothing is cut
-BACKLOG = 2048  # a thousand pages reconnect at once after a restart
+PROBES = {
+    "TCP_KEEPIDLE": 60,
+    "TCP_KEEPINTVL": 20,
+    "TCP_KEEPCNT": 3,
+}  # who vanished is found in 2 minutes
+SWEEP_SECONDS = 5.0
+BACKLOG = 4096  # thousands of pages reconnect at once after a restart
 
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class Handler(pywsgi.WSGIHandler):
-    """One HTTP connection; what is wrong with a request is answered with 400 and costs no line in the log."""
+    """One HTTP request; what is wrong with it is answered with 400 and costs no line in the log."""
 
     ignored_socket_errors = (
         *pywsgi.WSGIHandler.ignored_socket_errors,
@@ -28,13 +41,59 @@ class Handler(pywsgi.WSGIHandler):
         errno.ENOTCONN,
     )
 
-    def read_requestline(self):
-        # Between two requests nothing is owed to the client: such a connection need not outlive the process.
-        self.server.idle.add(self.socket)
+    socket: Any
+    response_headers: list[tuple[bytes, bytes]]
+
+    def __init__(self, sock, address, server, early):
+        super().__init__(sock, address, server, rfile=Input(sock, early))
+
+    def handle(self):
+        """Answer one request; a connection that lives on goes back to the front."""
         try:
-            return super().read_requestline()
+            result = self.handle_one_request()
+            if isinstance(result, tuple):
+                self.socket.sendall(result[1])
+        except OSError:
+            result = None
         finally:
-            self.server.idle.discard(self.socket)
+            sock, self.socket = self.socket, None
+            if sock is not None:
+                self._part(sock, result)
+
+    def _part(self, sock, result):
+        if result is True and not self.server.closed:
+            self.server.wait_for_request(sock.detach(), self.client_address, self.rfile.rest)
+            return
+        with contextlib.suppress(OSError):
+            sock.setblocking(False)
+            sock.recv(16384)  # closing with unread bytes would reset the connection, and lose the answer
+        sock.close()
+
+    def get_environ(self):
+        return {**super().get_environ(), "transport.request": self}
+
+    def hand_over(self, max_pieces: int) -> tuple[Any, bytes]:
+        """Give the connection away: its wire, and the bytes that came behind the request."""
+        wire = self.server.poller.add(self.socket.detach(), None, max_pieces)
+        self.socket = None
+        return wire, self.rfile.rest
+
+    def process_result(self):
+        if self.socket is None:
+            return  # a WebSocket has it now
+        stream = self.environ.get("transport.stream")
+        if stream is None or self.code != 200:
+            super().process_result()
+            return
+        self.response_headers.append((b"Connection", b"close"))
+        self.write(b"")
+        stream.serve(self.hand_over(stream.max_pieces)[0])
+
+    def finalize_headers(self):
+        super().finalize_headers()
+        if self.environ.get("transport.stream"):  # its events are the same bytes for everybody: no chunks
+            self.response_use_chunked = False
+            self.response_headers = [(k, v) for k, v in self.response_headers if k != b"Transfer-Encoding"]
 
     def _handle_client_error(self, ex):
         # The original prints a traceback for a hundred headers or a reset in them, and the URL of the rest.
@@ -42,33 +101,64 @@ class Handler(pywsgi.WSGIHandler):
 
     def handle_error(self, t, v, tb):
         """Answer 503 to a request that the end of the process cut short, 500 to one that failed."""
-        if not issubclass(t, gevent.GreenletExit):
+        if self.socket is None:
+            self._log_error(t, v, tb)
+        elif not issubclass(t, gevent.GreenletExit):
             super().handle_error(t, v, tb)
-            return
-        self.close_connection = True
-        if not self.headers_sent:
-            headers = [("Connection", "close"), ("Content-Length", "0"), ("Retry-After", "1")]
-            with contextlib.suppress(OSError):
-                self.start_response("503 Service Unavailable", headers)
-                self.write(b"")
+        else:
+            self.close_connection = True
+            if not self.headers_sent:
+                headers = [("Connection", "close"), ("Content-Length", "0"), ("Retry-After", "1")]
+                with contextlib.suppress(OSError):
+                    self.start_response("503 Service Unavailable", headers)
+                    self.write(b"")
 
 
 class Listener(pywsgi.WSGIServer):
-    """A WSGIServer that sends small packets at once and ends by letting its clients go."""
+    """A WSGIServer whose connections wait in a poller, and that ends by letting its clients go."""
 
     stop_timeout = GRACE
 
-    def __init__(self, address, app, socketio, before_stop):
+    def __init__(self, address, app, socketio, before_stop, answer):
         super().__init__(address, app, backlog=BACKLOG, spawn=Pool(), log=None, handler_class=Handler)
-        self.socketio, self.before_stop = socketio, before_stop
-        self.idle = set()  # sockets of kept-alive connections without a request
+        self.socketio, self.before_stop, self.answer = socketio, before_stop, answer
+        engine = socketio.server.eio
+        self.clock = engine.clock
+        self.poller = Poller(self.clock, engine.patience)
+        self.sweep()
 
     def init_socket(self):
         super().init_socket()
-        # Accepted sockets inherit it. Without it a second packet waits about 45 ms for the first one's ACK.
+        # Accepted sockets inherit all of it. Without NODELAY a second packet waits about 45 ms for the first
+        # one's ACK; who takes nothing for so long is gone (RFC 5482), and so is who answers no probe.
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # whoever takes nothing for so long is gone (RFC 5482)
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in {"TCP_USER_TIMEOUT": UNREAD_MILLISECONDS, **PROBES}.items():
+            if hasattr(socket, name):
+                self.socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+    def do_handle(self, sock, address):
+        Waiting(self, sock.detach(), address)
+
+    def sweep(self):
+        """Close the connections that waited for too long."""
+        now = time.monotonic()
+        for wire in list(self.poller.wires.values()):
+            if type(wire.reader) is Waiting:
+                wire.reader.check(now)
+        self.clock.after(SWEEP_SECONDS, self.sweep)
+
+    def wait_for_request(self, fd, address, early):
+        waiting = Waiting(self, fd, address)
+        if early:
+            waiting.receive(early)
+
+    def spawn(self, fd, address, early):
+        """Answer the request that begins with these bytes, in a greenlet of its own."""
+        self.pool.spawn(self._serve, fd, address, early)
+
+    def _serve(self, fd, address, early):
+        Handler(Socket(fileno=fd), address, self, early).handle()
 
     def stop(self, timeout=None):
         """Stop accepting, run `before_stop`, close all sessions, wait `timeout` seconds, cut what is left."""
@@ -77,20 +167,27 @@ class Listener(pywsgi.WSGIServer):
             with gevent.Timeout(GRACE, False):
                 self.before_stop()
         self.socketio.server.shutdown()
-        for sock in list(self.idle):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        self.poller.drain(GRACE)
         super().stop(timeout)
+        self.poller.close()
 
 
 def serve(
-    app: Callable, socketio: SocketIO, host: str, port: int, before_stop: Callable | None = None
+    app: Callable,
+    socketio: SocketIO,
+    host: str,
+    port: int,
+    before_stop: Callable | None = None,
+    answer: Answers = no_answer,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let the clients go and return; OSError when the address is taken.
 
     `before_stop` is called first, for two seconds at most: nobody new gets in, all clients are still here.
+    `answer` is asked with the head of each request for bytes that are ready; it must not block.
     """
-    listener = Listener((host, port), app, socketio, before_stop)
+    if not hasattr(select, "epoll") and not _has_epoll():
+        raise OSError(errno.ENOSYS, "this server needs Linux; run the app under another WSGI server")
+    listener = Listener((host, port), app, socketio, before_stop, answer)
     socketio.wsgi_server = listener  # where Flask-SocketIO's stop() looks
     watchers = [gevent.signal_handler(number, listener.close) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
@@ -98,3 +195,11 @@ def serve(
     finally:
         for watcher in watchers:
             watcher.cancel()
+
+
+def _has_epoll():
+    from gevent.monkey import get_original
+
+    with contextlib.suppress(AttributeError):
+        return bool(get_original("select", "epoll"))
+    return False

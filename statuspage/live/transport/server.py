@@ -8,10 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 import socketio
+from bidict import bidict
 from socketio import packet
 
 from . import traffic
 from .engine import Engine
+from .request import Environs
 from .session import Malformed
 
 # An event of such a name would run the application's own connect or disconnect handler; socket.io-parser
@@ -64,15 +66,64 @@ class Packet(packet.Packet):
 
 
 class Rooms(socketio.Manager):
-    """Who is in which room; a client that is gone enters none, and connecting late does not bring it back."""
+    """Who is in which room. A client's own room, named by its sid, is not kept: it is the client.
+
+    A client that is gone enters no room, and connecting late does not bring it back; leaving costs the rooms
+    that it is in, not all rooms.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.entered: dict[tuple[str, str], set[Any]] = {}  # rooms by (namespace, sid), of those in any
+
+    def pre_connect(self, eio_sid, namespace):
+        everybody = self.rooms.setdefault(namespace, {}).setdefault(None, bidict())
+        if eio_sid in everybody.inverse:
+            return None
+        sid = self.server.eio.generate_id()
+        everybody[sid] = eio_sid
+        self.pending_connect.setdefault(namespace, []).append(sid)
+        return sid
 
     def connect(self, sid, namespace):
         return super().connect(sid, namespace) if self.is_pre_connected(sid, namespace) else None
 
+    def get_participants(self, namespace, room):
+        everybody = self.rooms.get(namespace, {}).get(None, {})
+        if isinstance(room, str) and room in everybody:
+            yield room, everybody[room]
+        elif isinstance(room, list | tuple):
+            yield from {pair: 0 for one in room for pair in self.get_participants(namespace, one)}
+        else:
+            yield from super().get_participants(namespace, room)
+
+    def get_rooms(self, sid, namespace):
+        return [sid, *self.entered.get((namespace, sid), ())]
+
     def enter_room(self, sid, namespace, room, eio_sid=None):
         # A handler that waited may find its client gone: that is no error of the handler.
-        if eio_sid or self.is_sid_room(namespace, sid):
+        if self.is_sid_room(namespace, sid) and room != sid:
             super().enter_room(sid, namespace, room, eio_sid=eio_sid)
+            self.entered.setdefault((namespace, sid), set()).add(room)
+
+    def leave_room(self, sid, namespace, room):
+        super().leave_room(sid, namespace, room)
+        rooms = self.entered.get((namespace, sid), set())
+        rooms.discard(room)
+        if not rooms:
+            self.entered.pop((namespace, sid), None)
+
+    def basic_disconnect(self, sid, namespace, **kwargs):
+        if namespace not in self.rooms:
+            return
+        for room in [*self.entered.pop((namespace, sid), ()), None]:
+            self.basic_leave_room(sid, namespace, room)
+        self.callbacks.pop(sid, None)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            if sid in pending.get(namespace, ()):
+                pending[namespace].remove(sid)
+                if not pending[namespace]:
+                    del pending[namespace]
 
 
 class Server(socketio.Server):
@@ -80,6 +131,7 @@ class Server(socketio.Server):
 
     def __init__(self, *, connect_timeout, **options):
         super().__init__(client_manager=Rooms(), serializer=Packet, **options)
+        self.environ = Environs()
         self.connect_timeout = connect_timeout
         self.over: Any = None  # an event: the reaper shall stop
 
@@ -95,7 +147,7 @@ class Server(socketio.Server):
     # Packets from a client
 
     def _handle_eio_connect(self, eio_sid, environ):
-        super()._handle_eio_connect(eio_sid, environ)
+        super()._handle_eio_connect(eio_sid, self.eio.sockets[eio_sid].request)
         if self.over is None:
             self.over = self.eio.create_event()
             self.start_background_task(self._reap)
@@ -134,8 +186,8 @@ class Server(socketio.Server):
     # Coming and going
 
     def _handle_connect(self, eio_sid, namespace, data):
-        namespace, environ = namespace or "/", self.environ.get(eio_sid)
-        if environ is None:
+        namespace, session = namespace or "/", self.eio.sockets.get(eio_sid)
+        if session is None or eio_sid not in self.environ:
             return
         if not self._knows(namespace):
             self._deny(eio_sid, namespace, "Invalid namespace")
@@ -149,7 +201,7 @@ class Server(socketio.Server):
             self.manager.disconnect(self.manager.sid_from_eio_sid(eio_sid, namespace), namespace)
             self._deny(eio_sid, namespace, "Connection refused by server")
         if eio_sid not in self.environ:  # it went while the handler ran
-            self.environ[eio_sid] = environ
+            self.environ[eio_sid] = session.request
             self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
             self.environ.pop(eio_sid, None)
 

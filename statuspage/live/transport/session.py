@@ -1,57 +1,124 @@
-"""One Engine.IO session (protocol 4): a queue of packets to one client, over polling or a WebSocket.
+"""One Engine.IO session (protocol 4): packets to and from one client, over polling or a WebSocket.
 
-Nothing here yields while it queues or closes: whoever sends to a thousand clients is held up by none of them.
+Nothing here yields while it sends or closes: whoever sends to a thousand clients is held up by none of them.
+A session that only listens costs its few fields: no greenlet, no queue, no timer of its own.
 """
 
 import base64
 import time
+from collections import deque
 from typing import Any
 
 from engineio import packet
 
-from . import traffic
-from .websocket import WebSocket, frame
+from . import frames, traffic
+from .poller import SLOW
+from .websocket import WebSocket
 
 PACKETS_PER_POLL = 16  # python-engineio clients refuse a payload with more
-PROBE_SECONDS = 10  # how long a WebSocket may take to prove itself (socket.io's upgradeTimeout)
-
-CLOSE, PING, NOOP = (packet.Packet(kind) for kind in (packet.CLOSE, packet.PING, packet.NOOP))
+PROBE_SECONDS = 10.0  # how long a WebSocket may take to prove itself (socket.io's upgradeTimeout)
+UNREAD = 16  # messages that wait for their handler until nothing more is read
 
 
 class Malformed(ValueError):
     """The client sent what the protocol does not allow; its session ends."""
 
 
+DISCONNECT = packet.Packet(packet.MESSAGE, "1")  # of Socket.IO, from the namespace "/"
+CLOSE, PING, NOOP = (packet.Packet(kind) for kind in (packet.CLOSE, packet.PING, packet.NOOP))
+
+
 class Session:
     """A client's session; `engine` is the Server that holds it, `sid` the bearer secret that names it."""
 
-    def __init__(self, engine: Any, sid: str):
-        self.server, self.sid = engine, sid
-        self.queue = engine.create_queue()
-        self.session: dict = {}  # what python-socketio's get_session() keeps
+    __slots__ = (
+        "attended",
+        "closed",
+        "closing",
+        "inbox",
+        "kept",
+        "lingering",
+        "pinged",
+        "polling",
+        "posting",
+        "probing",
+        "queue",
+        "request",
+        "server",
+        "sid",
+        "socket",
+        "upgrading",
+    )
+
+    def __init__(self, engine: Any, sid: str, request: Any, *, polls: bool):
+        self.server, self.sid, self.request = engine, sid, request
+        self.queue: Any = engine.create_queue() if polls else None
+        self.kept: Any = None  # what python-socketio's get_session() keeps
         self.socket: WebSocket | None = None
-        self.connected = self.upgraded = False
+        self.inbox: deque[Any] | None = None  # messages whose handler has not run, while one runs
         self.probing = self.upgrading = False  # a WebSocket is being tried; it has proved itself
         self.polling = self.posting = False  # a GET, a POST is being answered
         self.closing = self.closed = False  # takes and delivers nothing more; its handlers have run
         self.lingering = False  # closed, but the reason waits for one more poll
-        self.code = 1000
         self.attended = time.monotonic()  # when it was last seen in a namespace
-        self.gone, self.pong = engine.create_event(), engine.create_event()
+        self.pinged = 0.0  # when an unanswered ping was sent
 
-    def send(self, pkt: packet.Packet) -> None:
+    # The names that python-engineio's Server asks for
+
+    @property
+    def session(self) -> dict[str, Any]:
+        if self.kept is None:
+            self.kept = {}
+        return self.kept
+
+    @session.setter
+    def session(self, value: dict[str, Any]) -> None:
+        self.kept = value
+
+    @property
+    def connected(self) -> bool:
+        return True
+
+    @property
+    def upgraded(self) -> bool:
+        return self.socket is not None
+
+    # Sending
+
+    def send(self, pkt: Any) -> None:
         """Queue one packet; a client that has `max_backlog` of them waiting is closed instead."""
         if self.closing:
             return
-        if self.queue.qsize() >= self.server.max_backlog:
-            traffic.log.info("%s is too slow, closed", traffic.alias(self.sid))
-            self.close(wait=False, abort=True, reason="too slow")
-            return
-        self.queue.put(pkt)
         if self.server.log_traffic:
             traffic.sent(self.sid, pkt.data)
+        socket = self.socket
+        if socket is not None:
+            socket.wire.send(deflated(pkt) if socket.deflate else framed(pkt))
+        elif self.queue.qsize() >= self.server.max_backlog:
+            traffic.log.info("%s is too slow, closed", traffic.alias(self.sid))
+            self.close(wait=False, reason=SLOW)
+        else:
+            self.queue.put(pkt)
 
-    def close(self, wait=True, abort=False, reason=None, *, last=None, code=1000, linger=False):
+    @property
+    def backlog(self) -> int:
+        """How many packets wait to be sent."""
+        return self.socket.wire.backlog if self.socket else self.queue.qsize()
+
+    @property
+    def transport(self) -> str:
+        """websocket or polling."""
+        return "websocket" if self.socket else "polling"
+
+    # Ending
+
+    def disconnect(self) -> None:
+        """End it now, without yielding: what is queued is its last, then a Socket.IO DISCONNECT, so that the
+        client does not come back by itself. Its disconnect handler runs right after, beside the caller."""
+        self.send(DISCONNECT)
+        self.close(wait=False, reason=self.server.reason.SERVER_DISCONNECT, linger=True)
+
+    def close(self, wait=True, abort=False, reason=None, *, last=None, code=frames.NORMAL, linger=False):
         """End the session; from here on nothing is queued and nothing received is looked at.
 
         The disconnect handlers run at once; without `wait` beside the caller, and the task is returned.
@@ -59,15 +126,16 @@ class Session:
         """
         if self.closing:
             return None
-        self.closing, self.code = True, code
-        self.lingering = linger and not self.upgraded
-        if last:
-            self.queue.put(last)
-        self.queue.put(None)
-        self.gone.set()
-        self.pong.set()
-        if abort and self.socket:
-            self.socket.cut()
+        self.closing = True
+        self.lingering = linger and self.socket is None
+        if self.socket is None:
+            if last:
+                self.queue.put(last)
+            self.queue.put(None)
+        elif abort:
+            self.socket.wire.cut()
+        else:
+            self.socket.close(code)
         reason = reason or self.server.reason.SERVER_DISCONNECT
         if wait:
             return self._part(reason)
@@ -84,26 +152,83 @@ class Session:
 
     def has_packets(self) -> bool:
         """Whether a closed session still has something to say."""
-        return self.queue.qsize() > 1  # the last one is the end mark
+        return self.queue is not None and self.queue.qsize() > 1  # the last one is the end mark
 
-    def take(self, text: str | bytes) -> None:
+    # Receiving
+
+    def take(self, message: str | bytes) -> None:
+        """A message of its WebSocket. Pongs are handled at once; the rest, in order, beside the poller."""
+        if self.closing:
+            return
+        if message == "3":
+            self.pong()
+        elif self.inbox is None:
+            self.inbox = deque((message,))
+            assert self.socket
+            self.socket.wire.run(self._work)
+        else:
+            self.inbox.append(message)
+            if len(self.inbox) > UNREAD and self.socket:
+                self.socket.wire.pause()
+
+    def _work(self):
+        """Handle what came, then give the greenlet back."""
+        inbox = self.inbox
+        try:
+            while inbox and not self.closing:
+                self.handle(inbox.popleft())
+                if inbox:
+                    self.server.sleep(0)  # one client with much to say: others have their turn
+        except Malformed as fault:
+            traffic.log.info("%s sent a malformed packet (%s), closed", traffic.alias(self.sid), fault)
+            self.close(reason=self.server.reason.TRANSPORT_ERROR, code=frames.PROTOCOL_ERROR)
+        self.inbox = None
+        if self.socket:
+            self.socket.wire.resume()
+
+    def handle(self, message: str | bytes) -> None:
         """Act on one packet from the client; Malformed when the protocol does not allow it here."""
         if self.closing:
             return
-        if not isinstance(text, str):
-            raise Malformed("binary")
-        kind, data = text[:1], text[1:]
-        if kind == str(packet.PONG):
-            self.pong.set()
-        elif kind == str(packet.MESSAGE):
+        if not isinstance(message, str):
+            self.server.handlers["message"](self.sid, message)
+            return
+        kind, data = message[:1], message[1:]
+        if kind == "4":
             self.server.handlers["message"](self.sid, data)
-            self.server.sleep(0)  # a socket with data ready never yields by itself: others have their turn
-        elif kind == str(packet.CLOSE):
+        elif kind == "3":
+            self.pong()
+        elif kind == "1":
             self.close(reason=self.server.reason.CLIENT_DISCONNECT, last=NOOP)
         else:
             raise Malformed("packet type")
 
-    def poll(self, most: int = PACKETS_PER_POLL) -> list[packet.Packet]:
+    def lost(self, why: str) -> None:
+        """Its WebSocket is over."""
+        self.close(wait=False, reason=SLOW if why == SLOW else self.server.reason.TRANSPORT_CLOSE)
+
+    # Being alive
+
+    def pong(self) -> None:
+        """The client lives: it is asked again in `ping_interval` seconds."""
+        if self.pinged:
+            self.pinged = 0.0
+            self.server.clock.after(self.server.ping_interval, Session.ping, self)
+
+    def ping(self) -> None:
+        """Ask whether the client lives; close when no answer comes in `ping_timeout` seconds."""
+        if not self.closing:
+            self.pinged = time.monotonic()
+            self.send(PING)
+            self.server.clock.after(self.server.ping_timeout, Session._expect, self, self.pinged)
+
+    def _expect(self, pinged):
+        if self.pinged == pinged:
+            self.close(wait=False, reason=self.server.reason.PING_TIMEOUT, abort=True)
+
+    # Polling, and leaving it
+
+    def poll(self, most: int = PACKETS_PER_POLL) -> list[Any]:
         """The next packets, as soon as there is one; an empty list when the session has ended."""
         empty = self.server.get_queue_empty_exception()
         patience = self.server.ping_interval + self.server.ping_timeout
@@ -118,76 +243,65 @@ class Session:
             self.queue.put(packets.pop())  # for the next one that asks
         return packets
 
-    def beat(self) -> None:
-        """Ping `ping_interval` seconds after each answer; close when none comes in `ping_timeout` seconds."""
-        while not self.gone.wait(self.server.ping_interval):
-            self.pong.clear()
-            self.send(PING)
-            if not self.pong.wait(self.server.ping_timeout):
-                self.close(reason=self.server.reason.PING_TIMEOUT, abort=True)
+    def adopt(self, socket: WebSocket) -> None:
+        """From now on it is served over this WebSocket."""
+        self.socket, socket.owner = socket, self
+        waiting, self.queue = self.queue, None
+        while waiting and waiting.qsize():
+            self.send(waiting.get())
 
-    def upgrade(self, socket: WebSocket) -> None:
-        """Move from polling to this WebSocket once it has proved itself; else polling goes on as before."""
-        try:
-            proved = self._probe(socket)
-        except OSError:
-            proved = False
-        finally:
-            self.probing = self.upgrading = False
-        if proved and not self.closing:
-            self.converse(socket)
+
+class Probe:
+    """A WebSocket that a polling session tries: the exchange of the specification's "Upgrade"."""
+
+    def __init__(self, session: Session, socket: WebSocket):
+        self.session, self.socket = session, socket
+        socket.owner = self
+        session.server.clock.after(PROBE_SECONDS, self.give_up)
+
+    def take(self, message: str | bytes) -> None:
+        session = self.session
+        if session.closing or message != ("5" if session.upgrading else "2probe"):
+            self.give_up()
+        elif session.upgrading:
+            session.probing = session.upgrading = False
+            session.adopt(self.socket)
         else:
-            socket.close(1002)
-            socket.finish()
+            session.upgrading = True
+            self.socket.send("3probe")
+            if session.polling:
+                session.queue.put(NOOP)  # the poll that waits is let go
 
-    def _probe(self, socket):
-        """The exchange of the specification's "Upgrade": 2probe, 3probe, the waiting poll is let go, 5."""
-        if socket.wait(PROBE_SECONDS) != "2probe":
-            return False
-        self.upgrading = True
-        socket.send(frame("3probe"))
-        if self.polling:
-            self.queue.put(NOOP)
-        return socket.wait(PROBE_SECONDS) == "5"
+    def give_up(self) -> None:
+        """Polling goes on as before."""
+        if self.socket.owner is self:
+            self.socket.owner = None
+            self.socket.close(frames.PROTOCOL_ERROR)
+            self.lost("")
 
-    def converse(self, socket: WebSocket) -> None:
-        """Serve the client over this WebSocket until it or the session ends."""
-        self.socket, self.connected, self.upgraded = socket, True, True
-        writer = self.server.start_background_task(self._write, socket)
-        try:
-            self._read(socket)
-            writer.join()
-            socket.finish()
-        finally:
-            socket.cut()  # also when this greenlet is killed: nothing may follow on the connection
-            self.close(wait=False)
-
-    def _read(self, socket):
-        try:
-            while (message := socket.wait()) is not None:
-                self.take(message)
-            self.close(reason=self.server.reason.TRANSPORT_CLOSE)
-        except Malformed as fault:
-            traffic.log.info("%s sent a malformed packet (%s), closed", traffic.alias(self.sid), fault)
-            self.close(reason=self.server.reason.TRANSPORT_ERROR, code=1002)
-
-    def _write(self, socket):
-        try:
-            while packets := self.poll():
-                socket.send(b"".join(map(framed, packets)))
-            socket.close(self.code)
-        except OSError:
-            socket.cut()
+    def lost(self, why: str) -> None:
+        self.session.probing = self.session.upgrading = False
 
 
 def framed(pkt: Any) -> bytes:
     """The packet's WebSocket frame, made by the first receiver and kept with it for all the others."""
-    if not hasattr(pkt, "frame"):
-        pkt.frame = frame(pkt.data if pkt.binary else pkt.encode())
-    return pkt.frame
+    try:
+        return pkt.frame
+    except AttributeError:
+        pkt.frame = frames.frame(pkt.data if pkt.binary else pkt.encode())
+        return pkt.frame
 
 
-def payload(packets: list[packet.Packet]) -> bytes:
+def deflated(pkt: Any) -> bytes:
+    """As framed(), for clients that can unpack it."""
+    try:
+        return pkt.deflated
+    except AttributeError:
+        pkt.deflated = frames.deflated(pkt.data if pkt.binary else pkt.encode())
+        return pkt.deflated
+
+
+def payload(packets: list[Any]) -> bytes:
     """The packets as one polling body (Engine.IO protocol, "HTTP long-polling")."""
     parts = ("b" + base64.b64encode(p.data).decode() if p.binary else p.encode() for p in packets)
     return "\x1e".join(parts).encode("utf-8", "replace")

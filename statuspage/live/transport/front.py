@@ -1,0 +1,104 @@
+"""The HTTP front: connections between requests, which cost no greenlet, and answers that are ready.
+
+A connection waits here for the head of a request. What the answer cache has is written at once; for all else
+the connection goes to a greenlet of the WSGI server, and comes back when the answer is written.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+MAX_HEAD = 65536  # bytes; the WSGI server refuses lines and counts well below it
+HEAD_SECONDS = 20.0  # for a head to come in whole
+IDLE_SECONDS = 75.0  # between two requests
+MAX_PIECES = 100  # answers that a client may ask for without reading any
+
+Answers = Callable[[bytes], bytes | None]
+
+END = b"\r\n\r\n"
+
+
+class Waiting:
+    """A connection that waits for a request."""
+
+    __slots__ = ("address", "head", "listener", "since", "wire")
+
+    def __init__(self, listener: Any, fd: int, address: Any) -> None:
+        self.listener, self.address = listener, address
+        self.head = b""
+        self.since = time.monotonic()
+        self.wire = listener.poller.add(fd, self, MAX_PIECES)
+
+    def receive(self, data: bytes) -> None:
+        """More of a head, or of several."""
+        data = self.head + data if self.head else data
+        while True:
+            end = data.find(END)
+            answer = self.listener.answer(data[: end + 4]) if 0 <= end < MAX_HEAD else None
+            if answer is None:
+                break
+            self.wire.send(answer)
+            data = data[end + 4 :]
+            if not data:
+                break
+        if data and (end >= 0 or len(data) > MAX_HEAD):
+            self._hand_over(data)
+            return
+        if bool(data) != bool(self.head) or not data:
+            self.since = time.monotonic()
+        self.head = data
+
+    def _hand_over(self, data):
+        if self.wire.unsent is not None:  # what was answered first is sent first
+            self.wire.flush()
+        if self.wire.unsent is not None or self.wire.fd < 0:
+            self.wire.cut("it asks and does not read")
+            return
+        self.listener.spawn(self.wire.release(), self.address, data)
+        self.wire.reader = None
+
+    def lost(self, why: str) -> None:
+        """The client went."""
+
+    def check(self, now: float) -> None:
+        """Close a connection that waited too long, for the rest of a head or for another request."""
+        if now - self.since > (HEAD_SECONDS if self.head else IDLE_SECONDS):
+            self.wire.cut()
+
+
+class Input:
+    """What pywsgi reads a request from: bytes that came already, then the socket."""
+
+    def __init__(self, sock: Any, early: bytes) -> None:
+        self._socket, self.rest = sock, early
+        self.closed = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        while True:
+            end = self.rest.find(b"\n") + 1
+            if end and not 0 <= limit < end:
+                return self._take(end)
+            if 0 <= limit <= len(self.rest) or not self._more():
+                return self._take(limit if limit >= 0 else len(self.rest))
+
+    def read(self, size: int = -1) -> bytes:
+        while (size < 0 or len(self.rest) < size) and self._more():
+            pass
+        return self._take(len(self.rest) if size < 0 else size)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _more(self):
+        data = self._socket.recv(65536)
+        self.rest += data
+        return bool(data)
+
+    def _take(self, size):
+        data, self.rest = self.rest[:size], self.rest[size:]
+        return data
+
+
+def no_answer(head: bytes) -> bytes | None:
+    """Without a cache nothing is ready."""
+    return None

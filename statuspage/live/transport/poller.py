@@ -1,0 +1,303 @@
+"""The poller: connections that need no greenlet, on one epoll descriptor with one watcher of gevent's loop.
+
+A connection is a Wire: a descriptor, what is still to be sent, and a reader that is given what came. Nothing
+here blocks and nothing waits: readers run in gevent's hub, writers queue, and the poller writes in slices, so
+that requests go on beside a message to ten thousand.
+"""
+
+import contextlib
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+from gevent import monkey
+
+from . import traffic
+
+SLICE = 0.004  # seconds at most that others wait for a turn of ours
+READ = 16384  # bytes
+GATHERED = 256  # pieces to one write, below the limit of the system (IOV_MAX)
+LINGER = 1  # seconds that a closed connection waits for its peer to read the last bytes and close too
+MAX_UNSENT = 16 << 20  # bytes that a client may owe us
+SLOW, DEAF = "too slow", "it reads nothing"
+IN, OUT, URGENT = 1, 4, 8 | 16  # epoll's bits: readable, writable, error or hung up
+
+
+class Reader(Protocol):
+    """Who acts on a connection. It runs in the hub: it must not block."""
+
+    def receive(self, data: bytes) -> None:
+        """These bytes came."""
+
+    def lost(self, why: str) -> None:
+        """The connection is over; called once, however it ended: "too slow" when we cut it for that."""
+
+
+class Wire:
+    """One connection of the poller."""
+
+    __slots__ = ("blocked", "fd", "finishing", "max_pieces", "paused", "poller", "reader", "unsent")
+
+    def __init__(self, poller: "Poller", fd: int, reader: Any, max_pieces: int) -> None:
+        self.poller, self.fd, self.reader = poller, fd, reader
+        self.max_pieces = max_pieces
+        self.unsent: Any = None  # nothing, one piece, or a list of pieces
+        self.blocked = 0.0  # since when the peer takes nothing; it is 0 while it does
+        self.paused = self.finishing = False
+
+    def send(self, data: bytes) -> None:
+        """Queue these bytes, without yielding; nothing happens once the connection ends.
+
+        A client with `max_pieces` pieces waiting, or too many bytes, is cut: it never gets half of anything
+        and then something else.
+        """
+        unsent = self.unsent
+        if unsent is None:
+            if self.fd < 0 or self.finishing:
+                return
+            self.unsent = data
+            if not self.blocked:
+                self.poller.is_ready(self)
+        elif self.finishing:
+            return
+        elif type(unsent) is list:
+            if len(unsent) >= self.max_pieces:
+                self.cut(SLOW)
+            else:
+                unsent.append(data)
+        else:
+            self.unsent = [unsent, data]
+
+    @property
+    def backlog(self) -> int:
+        """How many pieces wait to be sent."""
+        unsent = self.unsent
+        return len(unsent) if type(unsent) is list else int(unsent is not None)
+
+    def finish(self) -> None:
+        """Send what is queued and nothing more, then let the peer close; it has a second for that."""
+        if self.finishing or self.fd < 0:
+            return
+        self.finishing = True
+        if self.unsent is None:
+            self._shut()
+        self.poller.clock.after(LINGER + self.poller.patience, Wire.cut, self)
+
+    def cut(self, why: str = "") -> None:
+        """Close it now."""
+        if self.fd < 0:
+            return
+        if why:
+            traffic.log.info("a connection was cut: %s", why)
+        self.poller.forget(self)
+        os.close(self.fd)
+        self.fd, self.unsent = -1, None
+        self._tell_reader(why)
+
+    def release(self) -> int:
+        """Take the descriptor out of the poller, to be served by another."""
+        self.poller.forget(self)
+        fd, self.fd = self.fd, -1
+        return fd
+
+    def pause(self) -> None:
+        """Read no more until resume(): what comes stays with the peer."""
+        self.paused = True
+        self._watch()
+
+    def resume(self) -> None:
+        if self.paused and self.fd >= 0:
+            self.paused = False
+            self._watch()
+
+    def run(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run what may block, beside the poller."""
+        gevent.spawn(function, *arguments)
+
+    def serve(self) -> None:
+        """The poller serves it: nothing is left to do for who made it."""
+
+    # --- the poller's turn -------------------------------------------------------------------------
+
+    def readable(self) -> None:
+        try:
+            data = os.read(self.fd, READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.cut()
+        elif not self.finishing:
+            self.reader.receive(data)
+
+    def writable(self) -> None:
+        self.blocked = 0.0
+        self._watch()
+        self.poller.is_ready(self)
+
+    def flush(self) -> None:
+        """Write what the peer takes now; the rest when it is writable again."""
+        unsent = self.unsent
+        if unsent is None or self.fd < 0:
+            return
+        try:
+            if type(unsent) is list:
+                sent = os.writev(self.fd, unsent[:GATHERED])
+                self._drop(unsent, sent)
+            else:
+                sent = os.write(self.fd, unsent)
+                self.unsent = None if sent == len(unsent) else [unsent[sent:]]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.cut()
+            return
+        if self.unsent is not None:
+            self._go_on()
+        elif self.finishing:
+            self._shut()
+
+    def _drop(self, unsent, sent):
+        done = 0
+        while done < len(unsent) and sent >= len(unsent[done]):
+            sent -= len(unsent[done])
+            done += 1
+        del unsent[:done]
+        if sent:
+            unsent[0] = unsent[0][sent:]
+        if not unsent:
+            self.unsent = None
+        self.blocked = -1.0 if done == GATHERED and not sent else 0.0
+
+    def _go_on(self):
+        """Wait for the peer; or go on, when the system took all that it was given in one call."""
+        if self.blocked < 0:
+            self.blocked = 0.0
+            self.poller.is_ready(self)
+            return
+        pieces = self.unsent if type(self.unsent) is list else [self.unsent]
+        if sum(map(len, pieces)) > max(MAX_UNSENT, len(pieces[0])):
+            self.cut(SLOW)
+            return
+        self.blocked = time.monotonic()
+        self._watch()
+        self.poller.clock.after(self.poller.patience, Wire._expect, self, self.blocked)
+
+    def _expect(self, since):
+        if self.blocked == since:
+            self.cut(DEAF)
+
+    def _shut(self):
+        with contextlib.suppress(OSError):
+            end = socket.socket(fileno=self.fd)
+            try:
+                end.shutdown(socket.SHUT_WR)
+            finally:
+                end.detach()
+        self.poller.clock.after(LINGER, Wire.cut, self)
+
+    def _watch(self):
+        self.poller.watch(self, (0 if self.paused else IN) | (OUT if self.blocked else 0))
+
+    def _tell_reader(self, why):
+        reader, self.reader = self.reader, None
+        if reader:
+            try:
+                reader.lost(why)
+            except Exception:
+                traffic.log.exception("a connection could not be closed properly")
+
+
+class Poller:
+    """All wires of this process. `patience`: seconds that a peer may take nothing before it is cut."""
+
+    def __init__(self, clock: Any, patience: float) -> None:
+        epoll = monkey.get_original("select", "epoll")
+        self.clock, self.patience = clock, patience
+        self.wires: dict[int, Wire] = {}
+        self._epoll = epoll()
+        self._ready: deque[Wire] = deque()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._rung = False
+        self._epoll.register(self._bell, IN)
+        self._watcher = gevent.get_hub().loop.io(self._epoll.fileno(), 1)
+        self._watcher.start(self._turn)
+
+    def add(self, fd: int, reader: Any, max_pieces: int) -> Wire:
+        """Serve this non-blocking descriptor from now on."""
+        wire = self.wires[fd] = Wire(self, fd, reader, max_pieces)
+        self._epoll.register(fd, IN)
+        return wire
+
+    def watch(self, wire: Wire, events: int) -> None:
+        if wire.fd >= 0:
+            self._epoll.modify(wire.fd, events)
+
+    def forget(self, wire: Wire) -> None:
+        del self.wires[wire.fd]
+        self._epoll.unregister(wire.fd)
+
+    def is_ready(self, wire: Wire) -> None:
+        """This one has something to send."""
+        self._ready.append(wire)
+        if not self._rung:
+            self._rung = True
+            os.eventfd_write(self._bell, 1)
+
+    def drain(self, seconds: float) -> None:
+        """Finish every connection, and wait until all that was queued has left, or the time is over."""
+        deadline = time.monotonic() + seconds
+        for wire in list(self.wires.values()):
+            wire.finish()
+        while any(wire.unsent for wire in self.wires.values()) and time.monotonic() < deadline:
+            gevent.sleep(0.01)
+
+    def close(self) -> None:
+        for wire in list(self.wires.values()):
+            wire.cut()
+        self._watcher.stop()
+        self._watcher.close()
+        self._epoll.close()
+        os.close(self._bell)
+
+    def _turn(self) -> None:
+        """One turn in gevent's loop: read, then write, each for a slice of time at most.
+
+        What is left stays readable, and the bell stays rung: the loop comes back after everybody else's turn.
+        """
+        deadline = time.monotonic() + SLICE
+        for fd, events in self._epoll.poll(0, 512):
+            wire = self.wires.get(fd)
+            if wire is not None:
+                self._attend(wire, events)
+                if time.monotonic() > deadline:
+                    break
+        if self._ready:
+            self._flush()
+
+    def _attend(self, wire, events):
+        try:
+            if events & OUT:
+                wire.writable()
+            if events & URGENT and wire.paused:
+                wire.cut()
+            elif events & ~OUT and wire.fd >= 0:
+                wire.readable()
+        except Exception:
+            traffic.log.exception("a connection failed")
+            wire.cut()
+
+    def _flush(self):
+        ready, deadline = self._ready, time.monotonic() + SLICE
+        while ready:
+            for _ in range(min(16, len(ready))):
+                ready.popleft().flush()
+            if time.monotonic() > deadline:
+                return
+        self._rung = False
+        os.eventfd_read(self._bell)

@@ -1,0 +1,84 @@
+"""What is kept of the request that opened a session: what handlers may ask for, and nothing twice."""
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+# The handshake's own, and what says how an answer may look: of no use to an event.
+DROPPED = {
+    "HTTP_CONNECTION",
+    "HTTP_UPGRADE",
+    "HTTP_ACCEPT",
+    "HTTP_ACCEPT_ENCODING",
+    "HTTP_CACHE_CONTROL",
+    "HTTP_PRAGMA",
+    "HTTP_SEC_WEBSOCKET_KEY",
+    "HTTP_SEC_WEBSOCKET_VERSION",
+    "HTTP_SEC_WEBSOCKET_EXTENSIONS",
+    "QUERY_STRING",  # it may hold a session id
+    "REMOTE_PORT",
+}
+OWN = ("REMOTE_ADDR", "HTTP_COOKIE")  # what differs from client to client
+KEPT = ("flask.app", "wsgi.errors")
+
+
+class Words:
+    """What thousands of browsers say alike."""
+
+    __slots__ = ("__weakref__", "pairs")
+
+    def __init__(self, pairs: tuple[tuple[str, Any], ...]) -> None:
+        self.pairs = pairs
+
+
+_known: WeakValueDictionary[Any, Words] = WeakValueDictionary()
+
+
+class Remembered:
+    """The request of one session; equal ones share all but address and cookies."""
+
+    __slots__ = ("_own", "_words")
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        pairs = tuple(
+            (name, value)
+            for name, value in environ.items()
+            if (isinstance(value, str) and name not in DROPPED and name not in OWN) or name in KEPT
+        )
+        words = _known.get(pairs)
+        if words is None:
+            words = _known[pairs] = Words(pairs)
+        self._words = words
+        self._own = tuple(environ.get(name) for name in OWN)
+
+    def environ(self) -> dict[str, Any]:
+        """As the environment of a request without a body (PEP 3333)."""
+        environ = dict(self._words.pairs)
+        environ.update((name, value) for name, value in zip(OWN, self._own, strict=True) if value is not None)
+        environ["QUERY_STRING"] = ""
+        return environ
+
+
+class Environs(MutableMapping[str, Any]):
+    """python-socketio's table of environments by Engine.IO sid: made when asked for, kept by the sessions."""
+
+    def __init__(self) -> None:
+        self._requests: dict[str, Any] = {}
+
+    def __setitem__(self, sid: str, request: Any) -> None:
+        self._requests[sid] = request
+
+    def __getitem__(self, sid: str) -> dict[str, Any]:
+        return self._requests[sid].environ()  # type: ignore[no-any-return]
+
+    def __delitem__(self, sid: str) -> None:
+        del self._requests[sid]
+
+    def __contains__(self, sid: object) -> bool:
+        return sid in self._requests
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._requests)
+
+    def __len__(self) -> int:
+        return len(self._requests)
