@@ -69,7 +69,7 @@ class Environs(MutableMapping[str, Any]):
         self._requests[sid] = request
 
     def __getitem__(self, sid: str) -> dict[str, Any]:
-        return self._requests[sid].environ()  # type: ignore[no-any-return]
+        return self._requests[sid].environ()
 
     def __delitem__(self, sid: str) -> None:
         del self._requests[sid]
