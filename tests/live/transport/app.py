@@ -1,4 +1,4 @@
-"""A small server for test_transport.py, a process of its own: `python transport_app.py '{"option": ...}'`.
+"""A small server for the tests of this folder, a process of its own: `python app.py '{"option": ...}'`.
 
 Options are those of transport.create(), and `under`: which server runs it (serve, run, werkzeug), or `stock`
 for the unmended stack. It prints the port that it listens on, as its only line, and logs to stderr.
@@ -27,7 +27,7 @@ import flask  # noqa: E402
 import flask_socketio  # noqa: E402
 
 # Alone, without the application around it: the transport needs nothing of it, and this proves it.
-sys.path.insert(0, str(Path(__file__).parents[2] / "statuspage" / "live"))
+sys.path.insert(0, str(Path(__file__).parents[3] / "statuspage" / "live"))
 
 import transport  # noqa: E402
 
