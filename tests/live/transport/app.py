@@ -30,11 +30,33 @@ import flask_socketio  # noqa: E402
 sys.path.insert(0, str(Path(__file__).parents[3] / "statuspage" / "live"))
 
 import transport  # noqa: E402
+from transport import websocket  # noqa: E402
 
 logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, stream=sys.stderr)
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
+
+def echo(environ):
+    """Take the request's connection over as a bare WebSocket; each message comes back, text or binary."""
+    bare = websocket.WebSocket(environ, limit=1 << 24, patience=20, lock=threading.Lock())
+    while (message := bare.wait()) is not None:
+        bare.send(websocket.frame(message))
+    bare.finish()
+    return []
+
+
+class Bare:
+    """WSGI: a bare WebSocket at /bare, without Engine.IO on it; all else goes to the application."""
+
+    def __init__(self, wsgi_app):
+        self.wsgi_app = wsgi_app
+
+    def __call__(self, environ, start_response):
+        return echo(environ) if environ["PATH_INFO"] == "/bare" else self.wsgi_app(environ, start_response)
+
+
 app = flask.Flask(__name__)
+app.wsgi_app = Bare(app.wsgi_app)
 if under == "stock":
     socketio = flask_socketio.SocketIO(
         app, async_mode="gevent", manage_session=False, async_handlers=False, **options
@@ -71,7 +93,7 @@ def disconnect(reason):
 
 
 @socketio.on("echo")
-def echo(data):
+def echo_event(data):
     flask_socketio.emit("echoed", data)
     return data
 
