@@ -21,14 +21,9 @@ import logging  # noqa: E402
 import socket  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
-from pathlib import Path  # noqa: E402
 
 import flask  # noqa: E402
 import flask_socketio  # noqa: E402
-
-# Alone, without the application around it: the transport needs nothing of it, and this proves it.
-sys.path.insert(0, str(Path(__file__).parents[3] / "statuspage" / "live"))
-
 import transport  # noqa: E402
 from transport import websocket  # noqa: E402
 

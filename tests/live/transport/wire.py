@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import os
 import socket
 import struct
 import subprocess
@@ -14,7 +15,12 @@ from pathlib import Path
 import httpx
 import websocket
 
-APP = Path(__file__).with_name("app.py")
+from statuspage.config import ROOT
+from tests.server import free_port
+
+HERE = Path(__file__).parent
+# Alone, without the application around it: the transport needs nothing of it, and this proves it.
+ALONE = {**os.environ, "PYTHONPATH": str(ROOT / "statuspage" / "live")}
 POLLING, WEBSOCKET = "EIO=4&transport=polling", "EIO=4&transport=websocket"
 FRIEND, STRANGER = "https://friend.example", "https://evil.example"
 DEADLINE = 8  # seconds; only a failing test waits so long
@@ -24,18 +30,30 @@ class Site:
     """A running server, and what a test wants to know of it."""
 
     def __init__(self, log: Path, **options):
-        self.log = log
-        command = [sys.executable, str(APP), json.dumps(options)]
-        with log.open("wb") as stderr:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        self._run(log, "app.py", json.dumps(options))
         port = self.process.stdout.readline()
         assert port, log.read_text()
-        self.port = int(port)
+        self._know(int(port))
+        if options.get("under") == "werkzeug":
+            until(self.is_up)
+
+    def _run(self, log, *command):
+        self.log = log
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=HERE,
+                env=ALONE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+
+    def _know(self, port):
+        self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=DEADLINE)
         self.sockets = []  # what a test opened
-        if options.get("under") == "werkzeug":
-            until(self.is_up)
 
     def is_up(self):
         with contextlib.suppress(OSError):
@@ -93,6 +111,16 @@ class Site:
             assert self.post(query, content="40" + json.dumps({"name": name})).text == "ok"
             assert self.get(query).text.startswith("40{")
         return query
+
+
+class Reference(Site):
+    """A reference application of a protocol, as anybody would write it: it listens where it is told to."""
+
+    def __init__(self, log: Path, script: str):
+        port = free_port()
+        self._run(log, script, str(port))
+        self._know(port)
+        until(self.is_up)
 
 
 def until(check, seconds=DEADLINE):
