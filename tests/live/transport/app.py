@@ -17,13 +17,18 @@ else:
 
     gevent.monkey.patch_all()
 
+import ctypes  # noqa: E402
+import gc  # noqa: E402
 import logging  # noqa: E402
+import os  # noqa: E402
 import socket  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 import flask  # noqa: E402
 import flask_socketio  # noqa: E402
+import greenlet  # noqa: E402
 import transport  # noqa: E402
 from transport import websocket  # noqa: E402
 
@@ -59,8 +64,11 @@ if under == "stock":
 else:
     socketio = transport.create(app, **{"origins": ["https://friend.example"], **options})
 
-left: list = []  # (name, reason) of every client that left
+PAUSE = 0.02  # seconds that the handlers of some clients take
+
+left: list = []  # (name, reason) of every client with a name that left
 names: dict = {}  # sid: name
+pausing: set = set()  # sids whose handlers take their time
 gates: dict = {}  # what slow handlers wait for, by the name of their client
 
 
@@ -71,7 +79,12 @@ def pass_gate():
 
 @socketio.on("connect")
 def connect(auth):
-    names[flask.request.sid] = (auth or {}).get("name")
+    if (auth or {}).get("name"):
+        names[flask.request.sid] = auth["name"]
+    if (auth or {}).get("pauses"):
+        pausing.add(flask.request.sid)
+        socketio.sleep(PAUSE)
+        flask_socketio.join_room("org:late")
     if (auth or {}).get("slow"):
         pass_gate()
         flask_socketio.join_room("org:late")
@@ -82,8 +95,13 @@ def connect(auth):
 
 @socketio.on("disconnect")
 def disconnect(reason):
-    left.append([names[flask.request.sid], reason])
-    if names[flask.request.sid] == "haunted":
+    name = names.get(flask.request.sid)
+    if name:
+        left.append([name, reason])
+    if flask.request.sid in pausing:
+        socketio.sleep(PAUSE)
+        pausing.discard(flask.request.sid)
+    if name == "haunted":
         raise RuntimeError("disconnect fails, as told")
 
 
@@ -127,6 +145,24 @@ def state():
         "environs": len(socketio.server.environ),
         "left": left,
         "waiting": [name for name, gate in gates.items() if not gate.is_set()],
+    }
+
+
+@app.get("/census")
+def census():
+    """What is kept in all for the clients, garbage not counted."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what the C library keeps for later is nobody's
+    objects = gc.get_objects()
+    return {
+        "objects": len(objects),
+        "greenlets": sum(isinstance(thing, greenlet.greenlet) for thing in objects),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "kilobytes": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") >> 10,
+        "rooms": sum(len(sids) for sids in socketio.server.manager.rooms.get("/", {}).values()),
+        "sessions": len(socketio.server.eio.sockets),
+        "environs": len(socketio.server.environ),
+        "pausing": len(pausing),
     }
 
 
@@ -184,7 +220,7 @@ def stream():
     def lines():
         yield "event: head\ndata: {}\n\n"
         while True:
-            time.sleep(60)
+            time.sleep(0.5)
             yield "event: head\ndata: {}\n\n"
 
     return flask.Response(lines(), mimetype="text/event-stream")

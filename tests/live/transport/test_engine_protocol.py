@@ -2,14 +2,13 @@
 
 import json
 import socket
-import struct
 from http.client import HTTPResponse
 
 import httpx
 import pytest
 import websocket
 
-from tests.live.transport.wire import POLLING, WEBSOCKET, Reference, beside, close_code, until
+from tests.live.transport.wire import POLLING, WEBSOCKET, Reference, beside, close_code, reset, until
 
 OPEN = {"upgrades": ["websocket"], "pingInterval": 300, "pingTimeout": 700, "maxPayload": 1_000_000}
 
@@ -142,11 +141,6 @@ def answer(sock):
     with HTTPResponse(sock) as response:
         response.begin()
         return response.read().decode()
-
-
-def reset(sock):
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
 
 
 # Heartbeat

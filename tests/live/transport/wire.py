@@ -162,6 +162,12 @@ def all_bytes(sock):
     return received
 
 
+def reset(sock):
+    """End the connection with a RST and no goodbye."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
 def handshake(site, query=WEBSOCKET, headers="", receive_buffer=None):
     """A bare TCP connection and the bytes of a WebSocket handshake for it."""
     sock = socket.socket()
