@@ -59,6 +59,7 @@ def create(
     ping_interval: float = 25,
     ping_timeout: float = 20,
     connect_timeout: float = 45,
+    upgrade_timeout: float = 10,
     max_message_bytes: int = 65536,
     max_backlog: int = 2000,
     node: str = "",
@@ -70,8 +71,10 @@ def create(
     """A Flask-SocketIO on `app`; times in seconds.
 
     `origins` are the foreign origins that may connect, beside the request's own. A session in no namespace
-    for `connect_timeout` is closed, as is a client that reads nothing for `ping_timeout` or has `max_backlog`
-    packets waiting. Session ids begin with `node` and a dot. `log_traffic` logs each event's name and size.
+    for `connect_timeout` is closed; a WebSocket that a polling client tries has `upgrade_timeout` to prove
+    itself. A client that reads nothing for `ping_timeout`, or has `max_backlog` packets waiting, is cut.
+    Session ids begin with `node` and a dot. `compression`: permessage-deflate without a context, so that one
+    compressed frame is everybody's. `log_traffic` logs each event's name and size.
     """
     return Transport(
         app,
@@ -85,6 +88,7 @@ def create(
         ping_timeout=ping_timeout,
         patience=ping_timeout,
         connect_timeout=connect_timeout,
+        upgrade_timeout=upgrade_timeout,
         max_http_buffer_size=max_message_bytes,
         max_backlog=max_backlog,
         node=node,

@@ -9,8 +9,10 @@ import gzip
 import json
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import engineio
@@ -52,15 +54,18 @@ class Refusal(Exception):
 class Engine(engineio.Server):
     """An engineio.Server with bounded queues, origins checked on both transports, and errors with names."""
 
-    def __init__(self, *, origins, max_backlog, patience, node, log_traffic, compression, **options):
+    def __init__(
+        self, *, origins, max_backlog, patience, node, log_traffic, compression, upgrade_timeout, **options
+    ):
         super().__init__(monitor_clients=False, **options)
-        self.compression = compression
+        self.compression, self.upgrade_timeout = compression, upgrade_timeout
         self.clock = Clock(self.start_background_task, self.create_event)
         self.origins = frozenset(origin.rstrip("/") for origin in origins)
         self.max_backlog, self.patience = max_backlog, patience
         self.prefix = f"{node}." if node else ""
         self.log_traffic = log_traffic
         self.stopping = False
+        self.held: dict[str, list[Any]] = {}  # packets that wait for the answer to a CONNECT
 
     def generate_id(self) -> str:
         """A session id that nobody can guess; it begins with the node's name, which proxies may route by."""
@@ -69,8 +74,24 @@ class Engine(engineio.Server):
     def send_packet(self, sid: str, pkt: packet.Packet) -> None:
         """Queue one packet to this session; nothing happens when there is none."""
         session = self.sockets.get(sid)
-        if session:
+        if sid in self.held:
+            self.held[sid].append(pkt)
+        elif session:
             session.send(pkt)
+
+    @contextmanager
+    def answer_first(self, sid: str) -> Iterator[None]:
+        """Of all that is sent to this session inside the block, the last packet goes first: it is the answer
+        to a CONNECT, and what a handler emits belongs behind it (Socket.IO protocol, "Connection").
+        """
+        held: list[Any] = []
+        self.held[sid] = held
+        try:
+            yield
+        finally:
+            del self.held[sid]
+            for pkt in (*held[-1:], *held[:-1]):
+                self.send_packet(sid, pkt)
 
     def handle_request(self, environ, start_response):
         """Answer one request under the Socket.IO path; nothing that a client sends makes it raise."""
@@ -159,8 +180,24 @@ class Engine(engineio.Server):
         }
         session.send(packet.Packet(packet.OPEN, greeting))
         self.handlers["connect"](session.sid, session.request.environ())
-        self.clock.after(self.ping_interval, Session.ping, session)
+        self.ask_later(session.sid)
         return session
+
+    def ask_later(self, sid: str) -> None:
+        """Ping this session in `ping_interval` seconds. The clock knows it by its sid: one that ended
+        meanwhile is not kept until then."""
+        self.clock.after(self.ping_interval, Engine._ask, self, sid)
+
+    def _ask(self, sid):
+        session = self.sockets.get(sid)
+        if session:
+            session.ping()
+            self.clock.after(self.ping_timeout, Engine._expect, self, sid)
+
+    def _expect(self, sid):
+        session = self.sockets.get(sid)
+        if session:
+            session.expect_pong()
 
     def _go_on(self, environ, transport, sid):
         method, session = environ["REQUEST_METHOD"], self.sockets.get(sid)
@@ -180,12 +217,17 @@ class Engine(engineio.Server):
         return session.lingering and method == "GET" and session.has_packets()
 
     def _upgrade(self, session, environ):
-        if session.probing or session.closing or not self.allow_upgrades:
+        if session.probe or session.closing or not self.allow_upgrades:
             raise Refusal(BAD_REQUEST)
         socket, early = self._shake_hands(environ)
-        session.probing = True
-        Probe(session, socket)
+        probe = Probe(session, socket)
+        self.clock.after(self.upgrade_timeout, Engine._expect_upgrade, self, session.sid, probe.since)
         socket.serve(early)
+
+    def _expect_upgrade(self, sid, since):
+        session = self.sockets.get(sid)
+        if session and session.probe and session.probe.since == since:
+            session.probe.give_up()
 
     def _shake_hands(self, environ):
         try:
@@ -204,7 +246,7 @@ class Engine(engineio.Server):
         if session.polling:
             session.close(reason=self.reason.TRANSPORT_ERROR)
             raise Refusal(BAD_REQUEST)
-        if session.upgrading:
+        if session.probe and session.probe.succeeds:
             self.sleep(0.1)  # the client asks again until its WebSocket is open
             return payload([NOOP])
         session.polling = True

@@ -12,7 +12,7 @@ from typing import Any
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CONTINUATION = 0
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, BAD_DATA, TOO_BIG = 1000, 1001, 1002, 1007, 1009
-WORTH_DEFLATING = 64  # bytes
+CHECKED = 256  # bytes of a frame that are looked at before it is whole
 EMPTY_BLOCK = b"\0\0\xff\xff"  # what a compressed message leaves out (RFC 7692, 7.2.1)
 
 EXTENSION = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -41,15 +41,11 @@ def frame(message: str | bytes, opcode: int | None = None) -> bytes:
 
 
 def deflated(message: str | bytes) -> bytes:
-    """As frame(), compressed where that makes it smaller (RFC 7692, 7.2.1)."""
+    """As frame(), compressed (RFC 7692, 7.2.1)."""
     data = message.encode("utf-8", "replace") if isinstance(message, str) else message
-    if len(data) < WORTH_DEFLATING:
-        return frame(message)
     packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
     packed = packed.removesuffix(EMPTY_BLOCK)
-    if len(packed) >= len(data):
-        return frame(message)
     return _head(0xC0 | (TEXT if isinstance(message, str) else BINARY), len(packed)) + packed
 
 
@@ -112,6 +108,7 @@ class Parser:
             end, body, first = self._next(data, at)
             if end is None:
                 self.rest = data[at:]
+                self._check_begun()
                 return
             at = end
             opcode = first & 15
@@ -147,6 +144,11 @@ class Parser:
             return None, b"", 0
         at += 4
         return at + length, unmasked(data[at : at + length], data[at - 4 : at]), first
+
+    def _check_begun(self):
+        """Text that can become none is refused before the rest of its frame is here, while that is cheap."""
+        if 6 < len(self.rest) <= CHECKED and self.rest[0] & 0x4F == TEXT and self.rest[1] & 0x7F < 126:
+            _text(unmasked(self.rest[6:], self.rest[2:6]), codecs.getincrementaldecoder("utf-8")())
 
     def _check_head(self, first, length):
         opcode, last = first & 15, first & 0x80

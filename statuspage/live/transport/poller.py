@@ -85,7 +85,8 @@ class Wire:
         self.finishing = True
         if self.unsent is None:
             self._shut()
-        self.poller.clock.after(LINGER + self.poller.patience, Wire.cut, self)
+        else:
+            self.poller.clock.after(LINGER + self.poller.patience, Wire.cut, self)
 
     def cut(self, why: str = "") -> None:
         """Close it now."""

@@ -41,21 +41,33 @@ def _integer(digits):
     return int(digits) if len(digits) <= 100 else _refuse("integer")
 
 
+MAX_ATTACHMENTS = 10  # binary parts of one packet
+PLAIN = {packet.BINARY_EVENT: packet.EVENT, packet.BINARY_ACK: packet.ACK}  # with attachments, without
+
+
 class Packet(packet.Packet):
-    """A Socket.IO packet; decoding raises Malformed on all that a client may not send, binary included."""
+    """A Socket.IO packet; decoding raises Malformed on all that a client may not send."""
 
     json = Json
 
     def decode(self, text):
         try:
-            super().decode(text)
+            attachments = super().decode(text)
         except Exception as why:  # among others RecursionError, for a thousand brackets
             raise Malformed(type(why).__name__) from None
-        if not self._is_allowed():
+        binary = self.packet_type in PLAIN
+        if not self._is_allowed() or attachments > MAX_ATTACHMENTS or bool(attachments) != binary:
             raise Malformed("Socket.IO packet")
+        return attachments
+
+    def add_attachment(self, attachment):
+        try:
+            return super().add_attachment(attachment)
+        except Exception as why:  # a placeholder for what is not there
+            raise Malformed(type(why).__name__) from None
 
     def _is_allowed(self):
-        kind, data = self.packet_type, self.data
+        kind, data = PLAIN.get(self.packet_type, self.packet_type), self.data
         if kind == packet.CONNECT:
             return data is None or isinstance(data, dict)
         if kind == packet.DISCONNECT:
@@ -153,8 +165,14 @@ class Server(socketio.Server):
             self.start_background_task(self._reap)
 
     def _handle_eio_message(self, eio_sid, data):
-        if not data:
-            raise Malformed("empty")
+        waiting = self._binary_packet.get(eio_sid)
+        if (not data and not waiting) or isinstance(data, str) is bool(waiting):
+            raise Malformed("empty, or an attachment of nothing, or not the attachment")
+        if waiting:
+            if waiting.add_attachment(data):
+                del self._binary_packet[eio_sid]
+                self._dispatch(eio_sid, waiting)
+            return
         if self.eio.log_traffic:
             traffic.received(eio_sid, data)
         pkt = self.packet_class(encoded_packet=data)
@@ -162,14 +180,20 @@ class Server(socketio.Server):
             self._handle_connect(eio_sid, pkt.namespace, pkt.data)
         elif not self.manager.sid_from_eio_sid(eio_sid, pkt.namespace or "/"):
             raise Malformed("not connected to the namespace")
+        elif pkt.packet_type in PLAIN:
+            self._binary_packet[eio_sid] = pkt
         else:
             self._dispatch(eio_sid, pkt)
+
+    def _handle_eio_disconnect(self, eio_sid, reason):
+        self._binary_packet.pop(eio_sid, None)
+        super()._handle_eio_disconnect(eio_sid, reason)
 
     def _dispatch(self, eio_sid, pkt):
         try:
             if pkt.packet_type == packet.DISCONNECT:
                 self._handle_disconnect(eio_sid, pkt.namespace, self.reason.CLIENT_DISCONNECT)
-            elif pkt.packet_type == packet.ACK:
+            elif PLAIN.get(pkt.packet_type, pkt.packet_type) == packet.ACK:
                 self._handle_ack(eio_sid, pkt.namespace, pkt.id, pkt.data)
             elif self._suits(pkt):
                 self._handle_event(eio_sid, pkt.namespace, pkt.id, pkt.data)
@@ -195,7 +219,8 @@ class Server(socketio.Server):
         if self.manager.sid_from_eio_sid(eio_sid, namespace):
             raise Malformed("connected twice")
         try:
-            super()._handle_connect(eio_sid, namespace, data)
+            with self.eio.answer_first(eio_sid):
+                super()._handle_connect(eio_sid, namespace, data)
         except Exception:
             traffic.log.exception("a connect handler failed")
             self.manager.disconnect(self.manager.sid_from_eio_sid(eio_sid, namespace), namespace)

@@ -16,7 +16,7 @@ from .poller import SLOW
 from .websocket import WebSocket
 
 PACKETS_PER_POLL = 16  # python-engineio clients refuse a payload with more
-PROBE_SECONDS = 10.0  # how long a WebSocket may take to prove itself (socket.io's upgradeTimeout)
+WORTH_DEFLATING = 64  # bytes
 UNREAD = 16  # messages that wait for their handler until nothing more is read
 
 
@@ -41,13 +41,12 @@ class Session:
         "pinged",
         "polling",
         "posting",
-        "probing",
+        "probe",
         "queue",
         "request",
         "server",
         "sid",
         "socket",
-        "upgrading",
     )
 
     def __init__(self, engine: Any, sid: str, request: Any, *, polls: bool):
@@ -56,7 +55,7 @@ class Session:
         self.kept: Any = None  # what python-socketio's get_session() keeps
         self.socket: WebSocket | None = None
         self.inbox: deque[Any] | None = None  # messages whose handler has not run, while one runs
-        self.probing = self.upgrading = False  # a WebSocket is being tried; it has proved itself
+        self.probe: Probe | None = None  # a WebSocket that is being tried
         self.polling = self.posting = False  # a GET, a POST is being answered
         self.closing = self.closed = False  # takes and delivers nothing more; its handlers have run
         self.lingering = False  # closed, but the reason waits for one more poll
@@ -213,17 +212,17 @@ class Session:
         """The client lives: it is asked again in `ping_interval` seconds."""
         if self.pinged:
             self.pinged = 0.0
-            self.server.clock.after(self.server.ping_interval, Session.ping, self)
+            self.server.ask_later(self.sid)
 
     def ping(self) -> None:
-        """Ask whether the client lives; close when no answer comes in `ping_timeout` seconds."""
+        """Ask whether the client lives."""
         if not self.closing:
             self.pinged = time.monotonic()
             self.send(PING)
-            self.server.clock.after(self.server.ping_timeout, Session._expect, self, self.pinged)
 
-    def _expect(self, pinged):
-        if self.pinged == pinged:
+    def expect_pong(self) -> None:
+        """Close if the client was asked and did not answer in `ping_timeout` seconds."""
+        if self.pinged and time.monotonic() - self.pinged >= self.server.ping_timeout:
             self.close(wait=False, reason=self.server.reason.PING_TIMEOUT, abort=True)
 
     # Polling, and leaving it
@@ -256,31 +255,30 @@ class Probe:
 
     def __init__(self, session: Session, socket: WebSocket):
         self.session, self.socket = session, socket
-        socket.owner = self
-        session.server.clock.after(PROBE_SECONDS, self.give_up)
+        self.since = time.monotonic()
+        self.succeeds = False  # it has proved itself: polling is about to end
+        session.probe, socket.owner = self, self
 
     def take(self, message: str | bytes) -> None:
         session = self.session
-        if session.closing or message != ("5" if session.upgrading else "2probe"):
+        if session.closing or message != ("5" if self.succeeds else "2probe"):
             self.give_up()
-        elif session.upgrading:
-            session.probing = session.upgrading = False
+        elif self.succeeds:
+            session.probe = None
             session.adopt(self.socket)
         else:
-            session.upgrading = True
+            self.succeeds = True
             self.socket.send("3probe")
             if session.polling:
                 session.queue.put(NOOP)  # the poll that waits is let go
 
     def give_up(self) -> None:
         """Polling goes on as before."""
-        if self.socket.owner is self:
-            self.socket.owner = None
-            self.socket.close(frames.PROTOCOL_ERROR)
-            self.lost("")
+        self.session.probe = self.socket.owner = None
+        self.socket.close(frames.PROTOCOL_ERROR)
 
     def lost(self, why: str) -> None:
-        self.session.probing = self.session.upgrading = False
+        self.session.probe = None
 
 
 def framed(pkt: Any) -> bytes:
@@ -293,11 +291,14 @@ def framed(pkt: Any) -> bytes:
 
 
 def deflated(pkt: Any) -> bytes:
-    """As framed(), for clients that can unpack it."""
+    """As framed(), for clients that can unpack it: compressed, if that makes it shorter."""
     try:
         return pkt.deflated
     except AttributeError:
-        pkt.deflated = frames.deflated(pkt.data if pkt.binary else pkt.encode())
+        plain = framed(pkt)
+        worth = len(plain) >= WORTH_DEFLATING
+        packed = frames.deflated(pkt.data if pkt.binary else pkt.encode()) if worth else plain
+        pkt.deflated = min(packed, plain, key=len)
         return pkt.deflated
 
 

@@ -1,4 +1,4 @@
-"""A small server for test_transport.py, a process of its own: `python transport_app.py '{"option": ...}'`.
+"""A small server for the tests of this folder, a process of its own: `python app.py '{"option": ...}'`.
 
 Options are those of transport.create(), and `under`: which server runs it (serve, run, werkzeug), or `stock`
 for the unmended stack. It prints the port that it listens on, as its only line, and logs to stderr.
@@ -17,7 +17,10 @@ else:
 
     gevent.monkey.patch_all()
 
+import ctypes  # noqa: E402
+import gc  # noqa: E402
 import logging  # noqa: E402
+import os  # noqa: E402
 import socket  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
@@ -25,16 +28,49 @@ from pathlib import Path  # noqa: E402
 
 import flask  # noqa: E402
 import flask_socketio  # noqa: E402
-
-# Alone, without the application around it: the transport needs nothing of it, and this proves it.
-sys.path.insert(0, str(Path(__file__).parents[2] / "statuspage" / "live"))
-
+import greenlet  # noqa: E402
 import transport  # noqa: E402
+from transport import websocket  # noqa: E402
 
 logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, stream=sys.stderr)
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
+
+class Echo:
+    """The owner of a bare WebSocket: each message comes back, text or binary."""
+
+    def __init__(self, bare):
+        self.bare = bare
+
+    def take(self, message):
+        self.bare.send(message)
+
+    def lost(self, why):
+        pass
+
+
+def echo(environ):
+    """Take the request's connection over as a bare WebSocket."""
+    bare, early = websocket.accept(
+        environ, limit=1 << 24, max_pieces=10_000, patience=20, engine=socketio.server.eio, compression=True
+    )
+    bare.owner = Echo(bare)
+    bare.serve(early)
+    return []
+
+
+class Bare:
+    """WSGI: a bare WebSocket at /bare, without Engine.IO on it; all else goes to the application."""
+
+    def __init__(self, wsgi_app):
+        self.wsgi_app = wsgi_app
+
+    def __call__(self, environ, start_response):
+        return echo(environ) if environ["PATH_INFO"] == "/bare" else self.wsgi_app(environ, start_response)
+
+
 app = flask.Flask(__name__)
+app.wsgi_app = Bare(app.wsgi_app)
 if under == "stock":
     socketio = flask_socketio.SocketIO(
         app, async_mode="gevent", manage_session=False, async_handlers=False, **options
@@ -42,8 +78,11 @@ if under == "stock":
 else:
     socketio = transport.create(app, **{"origins": ["https://friend.example"], **options})
 
-left: list = []  # (name, reason) of every client that left
+PAUSE = 0.02  # seconds that the handlers of some clients take
+
+left: list = []  # (name, reason) of every client with a name that left
 names: dict = {}  # sid: name
+pausing: set = set()  # sids whose handlers take their time
 gates: dict = {}  # what slow handlers wait for, by the name of their client
 
 
@@ -54,7 +93,12 @@ def pass_gate():
 
 @socketio.on("connect")
 def connect(auth):
-    names[flask.request.sid] = (auth or {}).get("name")
+    if (auth or {}).get("name"):
+        names[flask.request.sid] = auth["name"]
+    if (auth or {}).get("pauses"):
+        pausing.add(flask.request.sid)
+        socketio.sleep(PAUSE)
+        flask_socketio.join_room("org:late")
     if (auth or {}).get("slow"):
         pass_gate()
         flask_socketio.join_room("org:late")
@@ -65,13 +109,18 @@ def connect(auth):
 
 @socketio.on("disconnect")
 def disconnect(reason):
-    left.append([names[flask.request.sid], reason])
-    if names[flask.request.sid] == "haunted":
+    name = names.get(flask.request.sid)
+    if name:
+        left.append([name, reason])
+    if flask.request.sid in pausing:
+        socketio.sleep(PAUSE)
+        pausing.discard(flask.request.sid)
+    if name == "haunted":
         raise RuntimeError("disconnect fails, as told")
 
 
 @socketio.on("echo")
-def echo(data):
+def echo_event(data):
     flask_socketio.emit("echoed", data)
     return data
 
@@ -110,6 +159,24 @@ def state():
         "environs": len(socketio.server.environ),
         "left": left,
         "waiting": [name for name, gate in gates.items() if not gate.is_set()],
+    }
+
+
+@app.get("/census")
+def census():
+    """What is kept in all for the clients, garbage not counted."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what the C library keeps for later is nobody's
+    objects = gc.get_objects()
+    return {
+        "objects": len(objects),
+        "greenlets": sum(isinstance(thing, greenlet.greenlet) for thing in objects),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "kilobytes": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") >> 10,
+        "rooms": sum(len(sids) for sids in socketio.server.manager.rooms.get("/", {}).values()),
+        "sessions": len(socketio.server.eio.sockets),
+        "environs": len(socketio.server.environ),
+        "pausing": len(pausing),
     }
 
 
@@ -169,7 +236,7 @@ def stream():
     def lines():
         yield "event: head\ndata: {}\n\n"
         while True:
-            time.sleep(60)
+            time.sleep(0.5)
             yield "event: head\ndata: {}\n\n"
 
     return flask.Response(lines(), mimetype="text/event-stream")

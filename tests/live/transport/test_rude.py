@@ -1,0 +1,40 @@
+"""However rudely clients leave, nothing is kept for them."""
+
+import os
+import time
+
+import pytest
+
+from tests.live.transport.rude import Crowd
+from tests.live.transport.wire import DEADLINE
+
+CLIENTS = 100_000 if "SOAK" in os.environ else 10_000
+FIRST = 4000  # after so many as many are here at once, and as much memory is in use, as ever will be
+KEPT = ("descriptors", "greenlets", "rooms", "sessions", "environs", "pausing")
+IMPATIENT = {"ping_interval": 0.5, "ping_timeout": 0.5, "connect_timeout": 0.5, "upgrade_timeout": 0.5}
+
+
+@pytest.mark.timeout(600)  # the soak takes its time
+def test_nothing_is_left_of_ten_thousand_rude_clients(start):
+    """Nor of their sessions, rooms, greenlets and buffers; memory returns to what it was."""
+    site = start(**IMPATIENT)
+    empty = site.http.get("/census").json()
+    crowd = Crowd(site.port)
+    crowd.come_and_go(FIRST)
+    before = settled(site, empty)
+    crowd.come_and_go(CLIENTS - FIRST)
+    after = settled(site, empty)
+    assert after["objects"] < before["objects"] + CLIENTS / 100
+    assert after["kilobytes"] < before["kilobytes"] * 1.1
+
+
+def settled(site, empty):
+    """What is kept once no client is; whoever says nothing is given up within a second or two."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        census = site.http.get("/census").json()
+        left = {name: census[name] for name in KEPT if census[name] > empty[name]}
+        if not left:
+            return census
+        assert time.monotonic() < deadline, str(left)[:500]
+        time.sleep(0.1)

@@ -1,0 +1,119 @@
+"""What is sent arrives whole and in order, or the client is cut; nobody waits for another."""
+
+import contextlib
+import json
+import re
+
+import httpx
+import pytest
+import websocket
+
+from tests.live.transport.wire import all_bytes, beside, close_code, handshake, masked, until
+
+
+def read_news(site, count, size):
+    """Let the server write more than buffers hold, then read; the numbers of the events that came whole."""
+    sock, request = handshake(site, receive_buffer=4096)
+    with sock:
+        sock.sendall(request)
+        received = bytearray(sock.recv(1000))
+        sock.sendall(masked(b'40{"name":"slow"}'))
+        sid = until(lambda: site.state["clients"].get("slow"))
+        site.http.post(f"/emit/{sid}", params={"size": size, "count": count})
+        sock.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while not (received.endswith(b'x"}]') and received.count(b'x"}]') == count):
+                received += sock.recv(65536)
+    whole = rb'42\["news",\{"number":(\d+),"text":"x{%d}"\}\]' % size
+    return [int(number) for number in re.findall(whole, received)]
+
+
+def test_a_slow_reader_gets_every_byte_of_long_messages(site):
+    assert read_news(site, 4, 3_000_000) == list(range(4))
+
+
+def test_the_stock_stack_drops_what_did_not_fit(servers):
+    assert read_news(servers("stock", under="stock"), 4, 3_000_000) != list(range(4))
+
+
+def test_a_peer_that_reads_nothing_is_cut_in_time(start):
+    site = start(ping_timeout=0.5)
+    sock, request = handshake(site, receive_buffer=4096)
+    sock.sendall(request + masked(b'40{"name":"deaf"}'))
+    sid = until(lambda: site.state["clients"].get("deaf"))
+    site.http.post(f"/send/{sid}", params={"size": 3_000_000, "count": 4})
+    until(lambda: ["deaf", "transport close"] in site.state["left"], seconds=4)
+    assert site.state["sessions"] == 0
+
+
+def test_pongs_and_packets_do_not_mix_on_the_wire(site):
+    ws = site.client("pinged")
+    for _ in range(20):
+        ws.ping("are you there")
+        ws.send('42["echo","' + "y" * 20_000 + '"]')
+    echoed = pongs = 0
+    while echoed < 20 or pongs < 20:
+        opcode, data = ws.recv_data(control_frame=True)
+        pongs += (opcode, data) == (websocket.ABNF.OPCODE_PONG, b"are you there")
+        echoed += data == b'42["echoed","' + b"y" * 20_000 + b'"]'
+    ws.close()
+
+
+def test_small_packets_leave_at_once(site):
+    assert site.http.get("/delay").text != "0"
+
+
+# Backlog
+
+
+@pytest.mark.parametrize("way", ["send", "emit"])
+def test_a_client_with_too_many_packets_waiting_is_closed_and_the_others_go_on(rough, way):
+    slow, other = rough.client(f"slow {way}"), rough.client("other")
+    rough.http.post(f"/{way}/{slow.sid}", params={"size": 1, "count": 50})
+    rough.http.post(f"/{way}/{other.sid}", params={"size": 1, "count": 10})
+    assert f"slow {way}" in rough.state["clients"]
+    rough.http.post(f"/{way}/{slow.sid}", params={"size": 1, "count": 60})
+    until(lambda: [f"slow {way}", "too slow"] in rough.state["left"])
+    all_bytes(slow.sock)  # it ends
+    assert [json.loads(other.recv()[2:])[1]["number"] for _ in range(10)] == list(range(10))
+    other.close()
+
+
+def test_sending_never_yields_and_an_unknown_client_is_no_error(site):
+    ws = site.client("receiver")
+    for sid in (ws.sid, "nobody"):
+        answer = site.http.post(f"/send/{sid}", params={"size": 100, "count": 100})
+        assert answer.json() == {"yielded": 0}
+    assert [json.loads(ws.recv()[2:])[1]["number"] for _ in range(100)] == list(range(100))
+    ws.close()
+
+
+# Disconnecting
+
+
+def test_disconnect_ends_a_websocket_client_at_once_and_without_yielding(site):
+    ws = site.client("ended")
+    assert site.http.post(f"/disconnect/{ws.sid}").json() == {"yielded": 0}
+    assert site.http.post("/disconnect/nobody").json() == {"yielded": 0}
+    assert ws.recv() == "41"
+    assert close_code(ws) == 1000
+    until(lambda: ["ended", "server disconnect"] in site.state["left"])
+    assert "ended" not in site.state["clients"]
+
+
+def test_disconnect_reaches_a_client_between_two_polls(site):
+    query = site.polling("between")
+    site.http.post(f"/disconnect/{site.state['clients']['between']}")
+    until(lambda: "between" not in site.state["clients"])
+    assert site.post(query, content='42["echo",1]').status_code == 400
+    assert site.get(query).text == "41"
+    assert site.get(query).json()["code"] == 1
+
+
+def test_disconnect_reaches_a_client_in_a_poll(site):
+    query = site.polling("inside")
+    answer = beside(httpx.get, f"{site.url}/socket.io/?{query}")
+    until(lambda: site.state["polls"])
+    site.http.post(f"/disconnect/{site.state['clients']['inside']}")
+    assert answer().text == "41"
+    assert site.get(query).json()["code"] == 1

@@ -1,0 +1,89 @@
+"""The HTTP server below: broken requests, the log, the end."""
+
+import json
+import re
+import signal
+import socket
+
+import httpx
+import pytest
+
+from tests.live.transport.wire import DEADLINE, POLLING, all_bytes, beside, close_code, reset, until
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(150)) + b"\r\n",
+        b"GET / HTTP/1\r\n\r\n",
+        b"GET / HTTP/one.two\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: many\r\n\r\n",
+        b"GET /?secret=1 HTTP/1.1\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n",
+    ],
+)
+def test_a_broken_request_is_a_bad_request_and_costs_no_line_in_the_log(site, request_bytes):
+    before = site.log.stat().st_size
+    with socket.create_connection(("127.0.0.1", site.port), timeout=DEADLINE) as sock:
+        sock.sendall(request_bytes)
+        assert all_bytes(sock)[:12] in (b"HTTP/1.1 400", b"")
+    assert site.log.stat().st_size == before
+
+
+def test_a_client_that_goes_in_its_requests_head_costs_no_line_in_the_log(start):
+    site = start()
+    for sent in (b"GET /socket.io/?EIO=4&tra", b"GET / HTTP/1.1\r\nHost: here\r\n"):
+        for leave in (reset, socket.socket.close):
+            sock = socket.create_connection(("127.0.0.1", site.port), timeout=DEADLINE)
+            sock.sendall(sent)
+            assert site.get(POLLING).status_code == 200  # the server is reading the other's head
+            leave(sock)
+    assert site.get(POLLING).status_code == 200
+    assert site.log.read_text() == ""
+
+
+def test_folded_headers_are_not_echoed(site):
+    fold = (
+        b"GET /socket.io/?%s HTTP/1.1\r\nHost: a\r\n b\r\nOrigin: http://a\r\n b\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", site.port), timeout=DEADLINE) as sock:
+        sock.sendall(fold % POLLING.encode())
+        sock.shutdown(socket.SHUT_WR)
+        assert all_bytes(sock).startswith(b"HTTP/1.1 403")
+
+
+def test_the_log_names_events_and_sizes_and_gives_no_secret_away(start):
+    site = start(log_traffic=True, debug=True)
+    ws = site.websocket(header={"Cookie": "session=cookie-secret"})
+    ws.send('40{"name":"logged","token":"auth-secret"}')
+    sid = json.loads(ws.recv()[2:])["sid"]
+    ws.send('42["echo",{"token":"event-secret"}]')
+    assert "event-secret" in ws.recv()
+    ws.close()
+    until(lambda: site.state["sessions"] == 0)
+    said = site.log.read_text()
+    assert re.search(r"[0-9a-f]{8} <- 'echo', 34 characters", said), said
+    assert re.search(r"[0-9a-f]{8} -> 'echoed', 36 characters", said), said
+    for secret in ("secret", sid, ws.opened["sid"]):
+        assert secret not in said
+
+
+def test_a_signal_lets_everyone_go_and_ends_the_process_soon(start):
+    site = start()
+    ws, query = site.client("websocket"), site.polling("polling")
+    poll = beside(httpx.get, f"{site.url}/socket.io/?{query}")
+    held = beside(httpx.get, f"{site.url}/hold", timeout=DEADLINE)
+    stream = socket.create_connection(("127.0.0.1", site.port), timeout=DEADLINE)
+    stream.sendall(b"GET /stream HTTP/1.1\r\nHost: here\r\n\r\n")
+    assert stream.recv(10).startswith(b"HTTP/1.1 2")
+    until(lambda: "hold" in site.state["waiting"] and site.state["polls"])
+    site.process.send_signal(signal.SIGTERM)
+    assert site.process.wait(5) == 0
+    assert ws.recv() == '42["drain",{"delay":1}]'
+    assert close_code(ws) == 1001
+    assert poll().text == '42["drain",{"delay":1}]'
+    assert held().status_code == 503
+    assert b"event: head" in all_bytes(stream)
+    stream.close()
+    assert site.process.stdout.read() == ""
+    assert site.log.read_text() == ""
