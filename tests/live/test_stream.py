@@ -1,6 +1,7 @@
 """Server-sent events, byte by byte (WHATWG HTML, server-sent events), as data and as a page."""
 
 import contextlib
+import http.client
 import re
 from collections.abc import Callable, Iterator
 
@@ -144,3 +145,31 @@ def test_a_bad_token_is_refused_and_no_visitor(place):
     assert (
         requests.get(f"{place.server.url}/{place.id}/stream", headers=headers, timeout=5).status_code == 401
     )
+
+
+def test_a_slow_reader_gets_every_byte_in_order_or_a_clean_cut_and_the_others_get_all(place, stream):
+    begin = place.head
+    slow, others = stream(begin, stalled=True), [stream(begin) for _ in range(5)]
+    heard = bytearray()
+    for _ in range(10):
+        last = place.say("x" * 16_000, times=40)
+        heard += slow.answer.read1(1024)
+        for ear in others:
+            ear.expect("incident-update", id=last)
+    whole = changes(others[0].raw)
+    assert len(whole) == 400
+    assert all(changes(ear.raw) == whole for ear in others)
+    with contextlib.suppress(http.client.IncompleteRead, ConnectionError):  # it may have been cut
+        while whole[-1] not in heard:
+            heard += slow.answer.read1(65536)
+    *got, rest = changes(heard, partly=True)
+    assert len(got) > 0
+    assert got == whole[: len(got)]
+    assert len(got) == len(whole) or whole[len(got)].startswith(rest)
+
+
+def changes(raw: bytes, partly: bool = False) -> list[bytes]:
+    """The blocks that carry an id, and at the end, if asked for, what came of the next one."""
+    *whole, rest = bytes(raw).split(b"\n\n")
+    carried = [block for block in whole if block.startswith(b"id:")]
+    return [*carried, rest if rest.startswith(b"id:") else b""] if partly else carried

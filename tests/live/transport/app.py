@@ -213,6 +213,18 @@ def send(sid):
     return {"yielded": turns.taken}
 
 
+@app.post("/broadcast")
+def broadcast():
+    """Send the events from `first` to `last`, of `size` characters each, to all clients, our way."""
+    first, last, size = (int(flask.request.args[name]) for name in ("first", "last", "size"))
+    sids = [sid for sid, _ in socketio.server.manager.get_participants("/", None)]
+    for number in range(first, last):
+        encoded = transport.encode("news", {"number": number, "text": "x" * size})
+        for sid in sids:
+            transport.send(socketio, sid, encoded)
+    return ""
+
+
 @app.post("/disconnect/<sid>")
 def end(sid):
     """Disconnect a client, and send to it afterwards; tells whether another greenlet ran."""

@@ -1,8 +1,11 @@
 """However rudely clients leave, nothing is kept for them."""
 
+import contextlib
 import os
+import threading
 import time
 
+import httpx
 import pytest
 
 from tests.live.transport.rude import Crowd
@@ -20,12 +23,33 @@ def test_nothing_is_left_of_ten_thousand_rude_clients(start):
     site = start(**IMPATIENT)
     empty = site.http.get("/census").json()
     crowd = Crowd(site.port)
-    crowd.come_and_go(FIRST)
+    with news(site):
+        crowd.come_and_go(FIRST)
     before = settled(site, empty)
-    crowd.come_and_go(CLIENTS - FIRST)
+    with news(site):
+        crowd.come_and_go(CLIENTS - FIRST)
     after = settled(site, empty)
     assert after["objects"] < before["objects"] + CLIENTS / 100
     assert after["kilobytes"] < before["kilobytes"] * 1.1
+
+
+@contextlib.contextmanager
+def news(site):
+    """Meanwhile everybody who is there is told something, ten times a second."""
+    over = threading.Event()
+
+    def tell():
+        with httpx.Client(base_url=site.url, timeout=DEADLINE) as http:
+            while not over.wait(0.1):
+                http.post("/broadcast", params={"first": 0, "last": 5, "size": 2000})
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def settled(site, empty):

@@ -1,0 +1,90 @@
+"""One that reads slowly gets every byte in order or a clean cut, and holds nobody up."""
+
+import selectors
+import time
+
+from tests.live.transport.wire import DEADLINE, handshake, masked
+
+EVENTS, SIZE, AT_ONCE = 700, 30_000, 20
+READERS = 200
+PACE = 1024  # bytes a second
+CLOSE = b"\x88"  # what may follow a whole event: the first byte of a close frame
+
+
+def test_a_slow_reader_among_two_hundred_gets_all_or_a_clean_cut_and_they_get_all(start):
+    site = start(ping_interval=60)
+    stream, ends = news()
+    slow = Reader(site, stream, receive_buffer=4096)
+    others = [Reader(site, stream) for _ in range(READERS)]
+    with selectors.DefaultSelector() as selector:
+        for reader in others:
+            selector.register(reader.socket, selectors.EVENT_READ, reader)
+        for first in range(0, EVENTS, AT_ONCE):
+            last = first + AT_ONCE
+            site.http.post("/broadcast", params={"first": first, "last": last, "size": SIZE})
+            read_up_to(ends[last - 1], selector, others, slow)
+    assert all(reader.position == len(stream) and not reader.rest for reader in others)
+    while slow.position < len(stream) and slow.read(65536):
+        pass
+    assert slow.position > 0
+    assert slow.position == len(stream) or is_clean_cut(slow, ends)
+
+
+def news():
+    """The frames of all events (RFC 6455, 5.2), and where each ends."""
+    stream, ends = bytearray(), []
+    for number in range(EVENTS):
+        text = b'42["news",{"number":%d,"text":"%s"}]' % (number, b"x" * SIZE)
+        stream += b"\x81\x7e" + len(text).to_bytes(2, "big") + text
+        ends.append(len(stream))
+    return bytes(stream), ends
+
+
+def read_up_to(end, selector, others, slow):
+    """Until all the others have so much; the slow one takes its kilobyte a second beside them."""
+    deadline = time.monotonic() + DEADLINE
+    behind = len(others)
+    while behind:
+        for key, _ in selector.select(0.1):
+            assert key.data.read(1 << 20), "A reader that reads well was cut."
+            behind -= key.data.position == end
+        slow.read_slowly()
+        assert time.monotonic() < deadline, f"{behind} are behind"
+
+
+def is_clean_cut(reader, ends):
+    """It ended, and what it heard last was the goodbye after a whole event, or a part of the stream."""
+    return not reader.rest or (reader.position in ends and reader.rest.startswith(CLOSE))
+
+
+class Reader:
+    """A client that compares every byte with what was sent; `rest` is what was not expected."""
+
+    def __init__(self, site, stream, **options):
+        self.stream, self.position, self.rest = stream, 0, b""
+        self.socket, request = handshake(site, **options)
+        self.socket.sendall(request + masked(b"40"))
+        heard = b""
+        while not (b"40{" in heard and heard.endswith(b"}")):
+            heard += self.socket.recv(1024)
+        self.next = time.monotonic()
+
+    def read(self, size):
+        """Whether the connection goes on."""
+        try:
+            data = self.socket.recv(size)
+        except ConnectionResetError:
+            return False
+        if not self.rest and data == self.stream[self.position : self.position + len(data)]:
+            self.position += len(data)
+            return bool(data)
+        same = 0
+        while not self.rest and data[same] == self.stream[self.position]:
+            same, self.position = same + 1, self.position + 1
+        self.rest += data[same:]
+        return bool(data)
+
+    def read_slowly(self):
+        if time.monotonic() >= self.next:
+            self.read(PACE)
+            self.next = time.monotonic() + 1
