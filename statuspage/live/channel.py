@@ -48,36 +48,64 @@ class Channel(Audience):
         self.used_at = time.monotonic()
         self.push_interval = push_interval
         self.gone = False
+        self.watched: Callable[[], bool] = lambda: False  # whether who looks at the log rings this channel
+        self._rung = self._seen = object()
 
     # --- bringing it forward -----------------------------------------------------------------------
 
-    def advance(self, view: str | None = None) -> None:
-        """Bring feeds and boards to what is committed now and deliver it.
+    def ring(self) -> None:
+        """Something was committed: from now on nothing is served before it was looked for."""
+        self._rung = object()  # one of its own, so that a look notices whoever rang while it was reading
+
+    @property
+    def stale(self) -> bool:
+        """Whether there may be news: it was rung since the last look, or nobody would have rung."""
+        return self._rung is not self._seen or not self.watched()
+
+    def advance(self) -> None:
+        """Bring feeds and boards to what is committed now and deliver it; asks nobody if nothing is new."""
+        self.used_at = time.monotonic()
+        if self.stale:
+            with self.lock:
+                if self.stale:  # whoever had the lock may have brought it forward
+                    self.look()
+
+    def look(self, view: str | None = None) -> None:
+        """Ask the database, and bring feeds and boards to what is committed now.
 
         `view`: load the state with all that this view shows, even when nothing is new.
         """
-        self.used_at = time.monotonic()
         with self.lock:
-            with snapshot() as session:
-                head = session.execute(
-                    select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
-                        Organization.id == self.organization_id
-                    )
-                ).one_or_none()
-                if head is None:
-                    self.close()
-                    return
-                if head[:2] == (self.state.epoch, self.state.seq) and view is None:
-                    return
-                missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
-                lines = [] if missed else self._lines(session, head.seq)
-                known = {} if missed else self._unchanged_incidents(lines)
-                loaded = loading.load(session, self.organization_id, self._views(view), known)
-                assert loaded is not None  # the snapshot still has the row
-                self.memory.forget(session, lines)
-                if missed or any(line.is_access for line in lines):
-                    self._reauthorise(session)
-            self._take(loaded, lines, missed)
+            rung = self._rung
+            self._look(view)
+            self._seen = rung
+
+    def reach(self, cursor: Cursor | None) -> None:
+        """Bring it forward to where a client comes from: a node that is ahead of this one."""
+        if cursor and (cursor.epoch != self.state.epoch or cursor.seq > self.state.seq):
+            self.look()
+
+    def _look(self, view: str | None) -> None:
+        with snapshot() as session:
+            head = session.execute(
+                select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
+                    Organization.id == self.organization_id
+                )
+            ).one_or_none()
+            if head is None:
+                self.close()
+                return
+            if head[:2] == (self.state.epoch, self.state.seq) and view is None:
+                return
+            missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
+            lines = [] if missed else self._lines(session, head.seq)
+            known = {} if missed else self._unchanged_incidents(lines)
+            loaded = loading.load(session, self.organization_id, self._views(view), known)
+            assert loaded is not None  # the snapshot still has the row
+            self.memory.forget(session, lines)
+            if missed or any(line.is_access for line in lines):
+                self._reauthorise(session)
+        self._take(loaded, lines, missed)
 
     def _views(self, also: str | None) -> list[str]:
         return [view for view in {*(view for _, view in self.boards), also} if view]
@@ -151,9 +179,8 @@ class Channel(Audience):
                 self.deliver(board_room(scope, view), self._head(Cursor(self.state.epoch, position)))
             elif missed:
                 fresh = self.boards[scope, view] = Board(drawing, self.state.epoch, position)
-                change = fresh.change(None)
-                if change:
-                    self.deliver(board_room(scope, view), Message("change", change, change["cursor"]))
+                if change := fresh.message(None):
+                    self.deliver(board_room(scope, view), change)
             else:
                 board.redraw(drawing, position)
 
@@ -176,7 +203,7 @@ class Channel(Audience):
                 change = board.push(views.sentence(self._news(scope, board.pushed), board.drawing.headline))
                 if change and room and room.seats:
                     board.pushed_at = moment
-                    room.deliver(Message("change", change, change["cursor"]))
+                    room.deliver(change)
 
     def _news(self, scope: Scope, after: int) -> Iterable[Line]:
         """What can be put into words; a broadcast by hand carries anything."""
@@ -201,17 +228,27 @@ class Channel(Audience):
         incident_id = views.incident_id(view)
         inside = views.needs_inside(view)
         if (
-            (incident_id and (inside or incident_id not in self.state.incidents))
+            not self.state.has(scope)
+            or (incident_id and (inside or incident_id not in self.state.incidents))
             or (inside and self.state.inside is None)
             or (views.needs_team(view) and self.state.team is None)
         ):
-            self.advance(view)  # with what this view alone shows
+            self.look(view)  # with what this view alone shows
         drawing = views.draw(view, self.state, scope)
         if drawing is None or self.gone:
             raise NotFound(UNKNOWN)
         board = Board(drawing, self.state.epoch, self.state.position(scope))
         self.boards[scope, view] = board
         return board
+
+    def state_of(self, scope: Scope) -> State:
+        """The state as of what is committed. NotFound when what the scope shows is not there (any more)."""
+        self.advance()
+        if not self.state.has(scope):
+            self.look()
+        if self.gone or not self.state.has(scope):
+            raise NotFound(UNKNOWN)
+        return self.state
 
     def remembers(self, cursor: Cursor) -> bool:
         """Whether every line after this position is in memory."""

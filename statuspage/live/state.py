@@ -1,8 +1,9 @@
 """One organization as of one position: plain, comparable facts that every board is drawn from."""
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -115,6 +116,37 @@ class State:
         """Whether everybody may see it. A tenant is never more visible than its organization."""
         tenant = self.tenants.get(scope.tenant_id or "")
         return tenant.public if tenant else self.public
+
+    def is_open_to_all(self, scope: Scope) -> bool:
+        """Whether one who proves nothing may read it: access.role_in() of a visitor, from loaded facts."""
+        own = scope.organization_id == self.id and self.has(scope)
+        return own and not scope.whole and self.is_public(scope)
+
+    def scope_named(self, organization: str, tenant: str | None) -> Scope | None:
+        """The scope that slugs or ids lead to: `/{organization}[/{tenant}]`."""
+        if organization not in (self.slug, self.id):
+            return None
+        if tenant is None:
+            return Scope(self.id)
+        id = self._tenant_names.get(tenant)
+        return Scope(self.id, id) if id else None
+
+    @cached_property
+    def _tenant_names(self) -> dict[str, str]:
+        """Slugs and ids are one namespace."""
+        return {name: tenant.id for tenant in self.tenants.values() for name in (tenant.slug, tenant.id)}
+
+    @property
+    def is_of_today(self) -> bool:
+        """Whether the day that pages show is still the one in the organization's zone."""
+        begins, ends = self._day
+        return begins <= time.time() < ends
+
+    @cached_property
+    def _day(self) -> tuple[float, float]:
+        days = (self.today, self.today + timedelta(days=1))
+        begins, ends = (datetime.combine(day, datetime.min.time(), ZoneInfo(self.timezone)) for day in days)
+        return begins.timestamp(), ends.timestamp()
 
     def path(self, scope: Scope) -> str:
         """The root-relative path of the scope's page: `/acme` or `/acme/north`."""

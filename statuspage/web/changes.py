@@ -6,6 +6,7 @@ from flask import Blueprint, Response, current_app, json, request
 
 from ..database import db
 from ..live.channel import Channel
+from ..live.message import Cursor
 from ..live.stream import MAX_WAIT, Poll, Stream
 from ..models.access import Proof
 from ..models.errors import Invalid
@@ -37,6 +38,7 @@ def changes(org: str, tenant: str | None = None) -> Response:
     wait = _wait()
     scope, proof, channel = _opened(org, tenant)
     view, cursor = _view(), request.args.get("cursor")
+    channel.reach(Cursor.parse(cursor))
     found = Poll(channel, scope, view, proof).answer(cursor, wait)
     response = (
         Response(status=204) if found is None else Response(json.dumps(found), mimetype="application/json")

@@ -15,13 +15,11 @@ from ..live.dispatcher import turn_day_if_due
 from ..live.state import State
 from ..live.views import page
 from ..models.access import NOBODY
-from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.scope import Scope
 from .auth import current_proof
 from .headers import page_policy
 from .look import accent_style
-from .tenancy import NOTHING
 
 FRAME = ("name", "accent", "subscribe", "links")  # parts that do not stand in the board
 WORTH_PACKING = 1_000  # bytes
@@ -30,11 +28,12 @@ NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  #
 
 def opened(scope: Scope) -> Channel:
     """The organization's channel, today; the request's database session holds no snapshot meanwhile."""
-    organization = db.session.get(Organization, scope.organization_id)
-    if organization:
-        turn_day_if_due(organization)
-    db.session.rollback()
     channel: Channel = current_app.extensions["live"].hub.channel(scope.organization_id)
+    if not channel.state.is_of_today:
+        organization = db.session.get(Organization, scope.organization_id)
+        if organization:
+            turn_day_if_due(organization)
+    db.session.rollback()
     return channel
 
 
@@ -56,11 +55,7 @@ def shown(scope: Scope, view: str) -> Shown:
 
 def current_state(scope: Scope) -> State:
     """The state as of what is committed. NotFound when what the scope shows was deleted meanwhile."""
-    channel = opened(scope)
-    channel.advance()
-    if channel.gone or not channel.state.has(scope):
-        raise NotFound(NOTHING)
-    return channel.state
+    return opened(scope).state_of(scope)
 
 
 def conditional(scope: Scope, state: State, tag: str, modified: datetime | None = None) -> Response:
