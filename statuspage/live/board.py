@@ -51,6 +51,7 @@ class Board:
         self.pushed_at = 0.0
         self.used_at = 0.0
         self.dirty = False  # redrawn since the last push
+        self.lost = False  # what came before this state is not known: it starts anew
         self._messages: dict[int, Message | None] = {}
         for part in drawing.parts:
             _stamp(None, part, position)
@@ -107,6 +108,11 @@ class Board:
                 del self._messages[next(iter(self._messages))]
             self._messages[after] = _message(self.change(cursor))
         return self._messages[after]
+
+    def rest(self) -> None:
+        """Nobody is to be told: the next push begins here."""
+        self.pushed = self.position
+        self.dirty = False
 
     def push(self, say: str = "") -> Message | None:
         """The change since the last push. Call it once, and send the answer to the whole audience."""

@@ -5,8 +5,6 @@ Everything that delivers or enters a room holds `lock`, so each seat gets each l
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,33 +19,20 @@ from ..models.organization import Organization
 from ..models.role import Role, may
 from ..models.scope import Scope
 from . import feed, loading, views
-from .audience import Audience, Room, Seat
-from .board import Board, Drawing
+from .audience import Room, Seat
+from .boards import UNKNOWN, Boards, board_room
 from .feed import Line
-from .memory import Memory
 from .message import Cursor, Message
 from .state import IncidentFacts, State
 
-log = logging.getLogger(__name__)
 
-LONGEST_VIEW = 80  # characters of a view's name
-UNKNOWN = "Unknown organization or tenant, or no access to it."
-
-
-class Channel(Audience):
+class Channel(Boards):
     def __init__(self, loaded: State, *, build: str, push_interval: float) -> None:
-        super().__init__()
-        self.organization_id = loaded.id
-        self.state = loaded
+        super().__init__(loaded, push_interval)
         self.build = build
-        self.lock = threading.RLock()
-        self.memory = Memory(loaded.seq)
-        self.boards: dict[tuple[Scope, str], Board] = {}
         self.access_changes = 0
         self.on_broadcast: Callable[[Line], None] = lambda line: None  # hears those to everybody
         self.used_at = time.monotonic()
-        self.push_interval = push_interval
-        self.gone = False
         self.watched: Callable[[], bool] = lambda: False  # whether who looks at the log rings this channel
         self._rung = self._seen = object()
 
@@ -63,7 +48,10 @@ class Channel(Audience):
         return self._rung is not self._seen or not self.watched()
 
     def advance(self) -> None:
-        """Bring feeds and boards to what is committed now and deliver it; asks nobody if nothing is new."""
+        """Bring it to what is committed now and tell the data rooms; asks nobody if nothing is new.
+
+        Boards are drawn when somebody asks for them, or when they are to be pushed: see push_due().
+        """
         self.used_at = time.monotonic()
         if self.stale:
             with self.lock:
@@ -71,7 +59,7 @@ class Channel(Audience):
                     self.look()
 
     def look(self, view: str | None = None) -> None:
-        """Ask the database, and bring feeds and boards to what is committed now.
+        """Ask the database, and bring it to what is committed now.
 
         `view`: load the state with all that this view shows, even when nothing is new.
         """
@@ -150,8 +138,8 @@ class Channel(Audience):
         for scope, before in overall.items():
             if loaded.has(scope) and loaded.status(scope) != before:
                 self.deliver(scope.room, self.status_message(scope))
-        self._redraw(missed)
-        self.push_due()
+        for board in self.boards.values():
+            board.lost = board.lost or missed
 
     def _tell(self, line: Line) -> None:
         if not line.is_data:
@@ -170,76 +158,7 @@ class Channel(Audience):
             room.position = self.state.seq
             room.deliver(Message("reset", {"cursor": str(self._head_cursor())}, str(self._head_cursor())))
 
-    def _redraw(self, missed: bool) -> None:
-        for (scope, view), board in list(self.boards.items()):
-            drawing = self._drawn(view, scope)
-            position = self.state.position(scope)
-            if drawing is None:
-                del self.boards[scope, view]
-                self.deliver(board_room(scope, view), self._head(Cursor(self.state.epoch, position)))
-            elif missed:
-                fresh = self.boards[scope, view] = Board(drawing, self.state.epoch, position)
-                if change := fresh.message(None):
-                    self.deliver(board_room(scope, view), change)
-            else:
-                board.redraw(drawing, position)
-
-    def _drawn(self, view: str, scope: Scope) -> Drawing | None:
-        """A view that cannot be drawn holds up no other: its board is forgotten, its clients ask."""
-        try:
-            return views.draw(view, self.state, scope)
-        except Exception:
-            log.exception("The view %s of %s cannot be drawn", view, scope.room)
-            return None
-
-    def push_due(self) -> None:
-        """Push each board that has something new and rested long enough: bursts travel as one change."""
-        moment = time.monotonic()
-        with self.lock:
-            for (scope, view), board in list(self.boards.items()):
-                room = self.rooms.get(board_room(scope, view))
-                if not board.dirty or moment - board.pushed_at < self.push_interval:
-                    continue
-                change = board.push(views.sentence(self._news(scope, board.pushed), board.drawing.headline))
-                if change and room and room.seats:
-                    board.pushed_at = moment
-                    room.deliver(change)
-
-    def _news(self, scope: Scope, after: int) -> Iterable[Line]:
-        """What can be put into words; a broadcast by hand carries anything."""
-        lines = (line for line in self.memory.after(after) if line.type != "broadcast")
-        return (line for line in lines if scope.shows(line.tenant_id))
-
     # --- what is shown -----------------------------------------------------------------------------
-
-    def board(self, scope: Scope, view: str) -> Board:
-        """The board as of what is committed. NotFound when there is no such view of that scope."""
-        self.advance()
-        with self.lock:
-            board = self.boards.get((scope, view))
-            if board is None:
-                board = self._draw_first(scope, view)
-            board.used_at = time.monotonic()
-            return board
-
-    def _draw_first(self, scope: Scope, view: str) -> Board:
-        if not view.isascii() or not view.isprintable() or len(view) > LONGEST_VIEW:
-            raise NotFound(UNKNOWN)  # no view is called so, and a database would choke on some
-        incident_id = views.incident_id(view)
-        inside = views.needs_inside(view)
-        if (
-            not self.state.has(scope)
-            or (incident_id and (inside or incident_id not in self.state.incidents))
-            or (inside and self.state.inside is None)
-            or (views.needs_team(view) and self.state.team is None)
-        ):
-            self.look(view)  # with what this view alone shows
-        drawing = views.draw(view, self.state, scope)
-        if drawing is None or self.gone:
-            raise NotFound(UNKNOWN)
-        board = Board(drawing, self.state.epoch, self.state.position(scope))
-        self.boards[scope, view] = board
-        return board
 
     def state_of(self, scope: Scope) -> State:
         """The state as of what is committed. NotFound when what the scope shows is not there (any more)."""
@@ -324,13 +243,6 @@ class Channel(Audience):
     def _head_cursor(self) -> Cursor:
         return Cursor(self.state.epoch, self.state.seq)
 
-    def drop_idle_boards(self, older_than: float) -> None:
-        """Forget boards without an audience that nobody asked for since this monotonic moment."""
-        with self.lock:
-            for key, board in list(self.boards.items()):
-                if board.used_at < older_than and board_room(*key) not in self.rooms:
-                    del self.boards[key]
-
     @property
     def idle(self) -> bool:
         return not (self.seats or self.boards)
@@ -341,8 +253,3 @@ class Channel(Audience):
     def _data_names(self) -> set[str]:
         scopes = (Scope(self.organization_id), Scope(self.organization_id, whole=True))
         return {scope.room for scope in scopes} | {f"tenant:{id}" for id in self.state.tenants}
-
-
-def board_room(scope: Scope, view: str) -> str:
-    """HTML rooms are one per scope and view: `org:{id}:page`."""
-    return f"{scope.room}:{view}"

@@ -16,7 +16,8 @@ from ..models.role import Role, may
 from ..models.scope import Scope
 from . import feed, views
 from .audience import Seat
-from .channel import UNKNOWN, Channel, board_room
+from .boards import UNKNOWN, board_room
+from .channel import Channel
 from .feed import Line
 from .message import Cursor, Message
 
@@ -177,7 +178,7 @@ def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None) -> Joined:
         board = channel.board(seat.scope, seat.view)
         with channel.lock:
             _check_present(channel, seat)
-            if channel.boards.get((seat.scope, seat.view)) is not board:
+            if channel.boards.get((seat.scope, seat.view)) is not board or board.lost:
                 continue  # redrawn under another epoch, or forgotten, in between
             reset = cursor is not None and not board.knows(cursor)
             change = board.message(cursor)

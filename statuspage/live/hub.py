@@ -107,6 +107,7 @@ class Hub:
         if channel is None:
             return
         channel.advance()
+        channel.push_due()
         if channel.gone:
             self._forget(channel)
 
