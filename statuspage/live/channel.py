@@ -33,6 +33,7 @@ class Channel(Boards):
         self.access_changes = 0
         self.on_broadcast: Callable[[Line], None] = lambda line: None  # hears those to everybody
         self.used_at = time.monotonic()
+        self.on_move: Callable[[], None] = lambda: None  # hears of every new state
         self.watched: Callable[[], bool] = lambda: False  # whether who looks at the log rings this channel
         self._rung = self._seen = object()
 
@@ -140,6 +141,7 @@ class Channel(Boards):
                 self.deliver(scope.room, self.status_message(scope))
         for board in self.boards.values():
             board.lost = board.lost or missed
+        self.on_move()
 
     def _tell(self, line: Line) -> None:
         if not line.is_data:
@@ -221,6 +223,7 @@ class Channel(Boards):
             self.gone = True
             self.boards.clear()
             self.end_all()
+            self.on_move()
 
     # --- upkeep ------------------------------------------------------------------------------------
 

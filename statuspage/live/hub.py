@@ -33,6 +33,7 @@ class Hub:
         self.loners: set[Connection] = set()
         """Clients in no room: they hear broadcasts to everybody, and nothing else."""
         self.on_first_use: Callable[[], None] = lambda: None  # starts the dispatcher
+        self.on_move: Callable[[Channel], None] = lambda channel: None  # hears of new states, and of its end
         self._opening = threading.Lock()
         self._rung = object()  # the last ring: see _open()
         self._looked_at = -math.inf
@@ -65,13 +66,14 @@ class Hub:
             raise NotFound(UNKNOWN)
         channel = Channel(loaded, build=self.build, push_interval=self.push_interval)
         channel.on_broadcast = self._tell_loners
-        channel.watched = self._watches
+        channel.watched = self.watches
+        channel.on_move = lambda: self.on_move(channel)
         self.channels[organization_id] = channel
         if self._rung is not rung:  # it may have been for this one, which was not there to hear it
             channel.ring()
         return channel
 
-    def _watches(self) -> bool:
+    def watches(self) -> bool:
         """Whether a commit of another process would have been seen by now."""
         return time.monotonic() - self._looked_at < BLIND_SECONDS
 
@@ -84,7 +86,7 @@ class Hub:
     def public_scope(self, organization: str, tenant: str | None = None) -> Scope | None:
         """The scope behind `/{organization}[/{tenant}]`, if memory can tell that everybody may read it."""
         channel = self._channel_named(organization)
-        if channel is None or not self._watches():
+        if channel is None or not self.watches():
             return None
         channel.advance()
         scope = channel.state.scope_named(organization, tenant)
@@ -166,6 +168,7 @@ class Hub:
             for id, channel in list(self.channels.items()):
                 if channel.idle and channel.used_at < before and len(self.channels) > 1:
                     del self.channels[id]
+                    self.on_move(channel)
 
     def _forget(self, channel: Channel) -> None:
         with self._table:

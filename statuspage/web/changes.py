@@ -12,6 +12,7 @@ from ..models.access import Proof
 from ..models.errors import Invalid
 from ..models.scope import Scope
 from .auth import current_proof
+from .door import share
 from .tenancy import scope_of_path
 
 blueprint = Blueprint("changes", __name__)
@@ -39,7 +40,11 @@ def changes(org: str, tenant: str | None = None) -> Response:
     scope, proof, channel = _opened(org, tenant)
     view, cursor = _view(), request.args.get("cursor")
     channel.reach(Cursor.parse(cursor))
+    channel.advance()
+    state = channel.state
     found = Poll(channel, scope, view, proof).answer(cursor, wait)
+    if found is not None or wait == 0:  # after a wait it is no longer true that there is nothing new
+        share(scope, state)
     response = (
         Response(status=204) if found is None else Response(json.dumps(found), mimetype="application/json")
     )
