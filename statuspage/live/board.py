@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .message import Cursor
+from .message import Cursor, Message
+
+KEPT = 16  # changes of a position, for clients that come from as many earlier ones
 
 
 class Part:
@@ -49,6 +51,8 @@ class Board:
         self.pushed_at = 0.0
         self.used_at = 0.0
         self.dirty = False  # redrawn since the last push
+        self.lost = False  # what came before this state is not known: it starts anew
+        self._messages: dict[int, Message | None] = {}
         for part in drawing.parts:
             _stamp(None, part, position)
 
@@ -70,6 +74,7 @@ class Board:
         self.drawing = drawing
         self.position = position
         self.dirty = True
+        self._messages.clear()
 
     def knows(self, cursor: Cursor | None) -> bool:
         """Whether what came after this position can be told apart from what came before."""
@@ -80,26 +85,46 @@ class Board:
 
         The whole board (`since: null`) for a position that the board does not know.
         """
-        known = self.knows(cursor)
-        after = cursor.seq if cursor and known else -1
+        after = self._after(cursor)
         parts = [part for whole in self.drawing.parts for part in _after(whole, after)]
         if not parts:
             return None
         return {
-            "since": str(cursor) if known else None,
+            "since": None if after < 0 else str(Cursor(self.epoch, after)),
             "cursor": str(self.cursor),
             "html": "".join(part.html for part in parts),
             "title": self.drawing.title,
             "say": say or self.drawing.headline,
         }
 
-    def push(self, say: str = "") -> dict[str, Any] | None:
+    def _after(self, cursor: Cursor | None) -> int:
+        return cursor.seq if cursor and self.knows(cursor) else -1
+
+    def message(self, cursor: Cursor | None) -> Message | None:
+        """The change as a message: one and the same for all who come from the same position."""
+        after = self._after(cursor)
+        if after not in self._messages:
+            while len(self._messages) >= KEPT:
+                del self._messages[next(iter(self._messages))]
+            self._messages[after] = _message(self.change(cursor))
+        return self._messages[after]
+
+    def rest(self) -> None:
+        """Nobody is to be told: the next push begins here."""
+        self.pushed = self.position
+        self.dirty = False
+
+    def push(self, say: str = "") -> Message | None:
         """The change since the last push. Call it once, and send the answer to the whole audience."""
         self.dirty = False
-        change = self.change(self.pushed_cursor, say)
-        if change:
+        message = _message(self.change(self.pushed_cursor, say))
+        if message:
             self.pushed = self.position
-        return change
+        return message
+
+
+def _message(change: dict[str, Any] | None) -> Message | None:
+    return Message("change", change, change["cursor"]) if change else None
 
 
 def _stamp(old: Part | None, new: Part, position: int) -> None:

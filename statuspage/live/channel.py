@@ -5,8 +5,6 @@ Everything that delivers or enters a room holds `lock`, so each seat gets each l
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,63 +19,82 @@ from ..models.organization import Organization
 from ..models.role import Role, may
 from ..models.scope import Scope
 from . import feed, loading, views
-from .audience import Audience, Room, Seat
-from .board import Board, Drawing
+from .audience import Room, Seat
+from .boards import UNKNOWN, Boards, board_room
 from .feed import Line
-from .memory import Memory
 from .message import Cursor, Message
 from .state import IncidentFacts, State
 
-log = logging.getLogger(__name__)
 
-LONGEST_VIEW = 80  # characters of a view's name
-UNKNOWN = "Unknown organization or tenant, or no access to it."
-
-
-class Channel(Audience):
+class Channel(Boards):
     def __init__(self, loaded: State, *, build: str, push_interval: float) -> None:
-        super().__init__()
-        self.organization_id = loaded.id
-        self.state = loaded
+        super().__init__(loaded, push_interval)
         self.build = build
-        self.lock = threading.RLock()
-        self.memory = Memory(loaded.seq)
-        self.boards: dict[tuple[Scope, str], Board] = {}
         self.access_changes = 0
         self.on_broadcast: Callable[[Line], None] = lambda line: None  # hears those to everybody
         self.used_at = time.monotonic()
-        self.push_interval = push_interval
-        self.gone = False
+        self.on_move: Callable[[], None] = lambda: None  # hears of every new state
+        self.watched: Callable[[], bool] = lambda: False  # whether who looks at the log rings this channel
+        self._rung = self._seen = object()
 
     # --- bringing it forward -----------------------------------------------------------------------
 
-    def advance(self, view: str | None = None) -> None:
-        """Bring feeds and boards to what is committed now and deliver it.
+    def ring(self) -> None:
+        """Something was committed: from now on nothing is served before it was looked for."""
+        self._rung = object()  # one of its own, so that a look notices whoever rang while it was reading
+
+    @property
+    def stale(self) -> bool:
+        """Whether there may be news: it was rung since the last look, or nobody would have rung."""
+        return self._rung is not self._seen or not self.watched()
+
+    def advance(self) -> None:
+        """Bring it to what is committed now and tell the data rooms; asks nobody if nothing is new.
+
+        Boards are drawn when somebody asks for them, or when they are to be pushed: see push_due().
+        """
+        self.used_at = time.monotonic()
+        if self.stale:
+            with self.lock:
+                if self.stale:  # whoever had the lock may have brought it forward
+                    self.look()
+
+    def look(self, view: str | None = None) -> None:
+        """Ask the database, and bring it to what is committed now.
 
         `view`: load the state with all that this view shows, even when nothing is new.
         """
-        self.used_at = time.monotonic()
         with self.lock:
-            with snapshot() as session:
-                head = session.execute(
-                    select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
-                        Organization.id == self.organization_id
-                    )
-                ).one_or_none()
-                if head is None:
-                    self.close()
-                    return
-                if head[:2] == (self.state.epoch, self.state.seq) and view is None:
-                    return
-                missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
-                lines = [] if missed else self._lines(session, head.seq)
-                known = {} if missed else self._unchanged_incidents(lines)
-                loaded = loading.load(session, self.organization_id, self._views(view), known)
-                assert loaded is not None  # the snapshot still has the row
-                self.memory.forget(session, lines)
-                if missed or any(line.is_access for line in lines):
-                    self._reauthorise(session)
-            self._take(loaded, lines, missed)
+            rung = self._rung
+            self._look(view)
+            self._seen = rung
+
+    def reach(self, cursor: Cursor | None) -> None:
+        """Bring it forward to where a client comes from: a node that is ahead of this one."""
+        if cursor and (cursor.epoch != self.state.epoch or cursor.seq > self.state.seq):
+            self.look()
+
+    def _look(self, view: str | None) -> None:
+        with snapshot() as session:
+            head = session.execute(
+                select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
+                    Organization.id == self.organization_id
+                )
+            ).one_or_none()
+            if head is None:
+                self.close()
+                return
+            if head[:2] == (self.state.epoch, self.state.seq) and view is None:
+                return
+            missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
+            lines = [] if missed else self._lines(session, head.seq)
+            known = {} if missed else self._unchanged_incidents(lines)
+            loaded = loading.load(session, self.organization_id, self._views(view), known)
+            assert loaded is not None  # the snapshot still has the row
+            self.memory.forget(session, lines)
+            if missed or any(line.is_access for line in lines):
+                self._reauthorise(session)
+        self._take(loaded, lines, missed)
 
     def _views(self, also: str | None) -> list[str]:
         return [view for view in {*(view for _, view in self.boards), also} if view]
@@ -122,8 +139,9 @@ class Channel(Audience):
         for scope, before in overall.items():
             if loaded.has(scope) and loaded.status(scope) != before:
                 self.deliver(scope.room, self.status_message(scope))
-        self._redraw(missed)
-        self.push_due()
+        for board in self.boards.values():
+            board.lost = board.lost or missed
+        self.on_move()
 
     def _tell(self, line: Line) -> None:
         if not line.is_data:
@@ -142,76 +160,16 @@ class Channel(Audience):
             room.position = self.state.seq
             room.deliver(Message("reset", {"cursor": str(self._head_cursor())}, str(self._head_cursor())))
 
-    def _redraw(self, missed: bool) -> None:
-        for (scope, view), board in list(self.boards.items()):
-            drawing = self._drawn(view, scope)
-            position = self.state.position(scope)
-            if drawing is None:
-                del self.boards[scope, view]
-                self.deliver(board_room(scope, view), self._head(Cursor(self.state.epoch, position)))
-            elif missed:
-                fresh = self.boards[scope, view] = Board(drawing, self.state.epoch, position)
-                change = fresh.change(None)
-                if change:
-                    self.deliver(board_room(scope, view), Message("change", change, change["cursor"]))
-            else:
-                board.redraw(drawing, position)
-
-    def _drawn(self, view: str, scope: Scope) -> Drawing | None:
-        """A view that cannot be drawn holds up no other: its board is forgotten, its clients ask."""
-        try:
-            return views.draw(view, self.state, scope)
-        except Exception:
-            log.exception("The view %s of %s cannot be drawn", view, scope.room)
-            return None
-
-    def push_due(self) -> None:
-        """Push each board that has something new and rested long enough: bursts travel as one change."""
-        moment = time.monotonic()
-        with self.lock:
-            for (scope, view), board in list(self.boards.items()):
-                room = self.rooms.get(board_room(scope, view))
-                if not board.dirty or moment - board.pushed_at < self.push_interval:
-                    continue
-                change = board.push(views.sentence(self._news(scope, board.pushed), board.drawing.headline))
-                if change and room and room.seats:
-                    board.pushed_at = moment
-                    room.deliver(Message("change", change, change["cursor"]))
-
-    def _news(self, scope: Scope, after: int) -> Iterable[Line]:
-        """What can be put into words; a broadcast by hand carries anything."""
-        lines = (line for line in self.memory.after(after) if line.type != "broadcast")
-        return (line for line in lines if scope.shows(line.tenant_id))
-
     # --- what is shown -----------------------------------------------------------------------------
 
-    def board(self, scope: Scope, view: str) -> Board:
-        """The board as of what is committed. NotFound when there is no such view of that scope."""
+    def state_of(self, scope: Scope) -> State:
+        """The state as of what is committed. NotFound when what the scope shows is not there (any more)."""
         self.advance()
-        with self.lock:
-            board = self.boards.get((scope, view))
-            if board is None:
-                board = self._draw_first(scope, view)
-            board.used_at = time.monotonic()
-            return board
-
-    def _draw_first(self, scope: Scope, view: str) -> Board:
-        if not view.isascii() or not view.isprintable() or len(view) > LONGEST_VIEW:
-            raise NotFound(UNKNOWN)  # no view is called so, and a database would choke on some
-        incident_id = views.incident_id(view)
-        inside = views.needs_inside(view)
-        if (
-            (incident_id and (inside or incident_id not in self.state.incidents))
-            or (inside and self.state.inside is None)
-            or (views.needs_team(view) and self.state.team is None)
-        ):
-            self.advance(view)  # with what this view alone shows
-        drawing = views.draw(view, self.state, scope)
-        if drawing is None or self.gone:
+        if not self.state.has(scope):
+            self.look()
+        if self.gone or not self.state.has(scope):
             raise NotFound(UNKNOWN)
-        board = Board(drawing, self.state.epoch, self.state.position(scope))
-        self.boards[scope, view] = board
-        return board
+        return self.state
 
     def remembers(self, cursor: Cursor) -> bool:
         """Whether every line after this position is in memory."""
@@ -265,6 +223,7 @@ class Channel(Audience):
             self.gone = True
             self.boards.clear()
             self.end_all()
+            self.on_move()
 
     # --- upkeep ------------------------------------------------------------------------------------
 
@@ -287,13 +246,6 @@ class Channel(Audience):
     def _head_cursor(self) -> Cursor:
         return Cursor(self.state.epoch, self.state.seq)
 
-    def drop_idle_boards(self, older_than: float) -> None:
-        """Forget boards without an audience that nobody asked for since this monotonic moment."""
-        with self.lock:
-            for key, board in list(self.boards.items()):
-                if board.used_at < older_than and board_room(*key) not in self.rooms:
-                    del self.boards[key]
-
     @property
     def idle(self) -> bool:
         return not (self.seats or self.boards)
@@ -304,8 +256,3 @@ class Channel(Audience):
     def _data_names(self) -> set[str]:
         scopes = (Scope(self.organization_id), Scope(self.organization_id, whole=True))
         return {scope.room for scope in scopes} | {f"tenant:{id}" for id in self.state.tenants}
-
-
-def board_room(scope: Scope, view: str) -> str:
-    """HTML rooms are one per scope and view: `org:{id}:page`."""
-    return f"{scope.room}:{view}"

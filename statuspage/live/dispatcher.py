@@ -38,6 +38,7 @@ class Dispatcher:
 
     def ring(self, organization_id: str) -> None:
         """The doorbell: look at this organization now. Never blocks, never fails."""
+        self._hub.ring(organization_id)
         self._rung.add(organization_id)
         self._bell.set()
 

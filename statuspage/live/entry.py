@@ -16,7 +16,8 @@ from ..models.role import Role, may
 from ..models.scope import Scope
 from . import feed, views
 from .audience import Seat
-from .channel import UNKNOWN, Channel, board_room
+from .boards import UNKNOWN, board_room
+from .channel import Channel
 from .feed import Line
 from .message import Cursor, Message
 
@@ -48,6 +49,23 @@ def data_rooms(scope: Scope) -> set[str]:
     return {scope.room} if scope.whole else {Scope(scope.organization_id).room, scope.room}
 
 
+def prove_visitor(channel: Channel, seat: Seat) -> Role:
+    """The role of a registered seat that brings no secret: what the page says of itself, in memory.
+
+    A change of access that this state does not know yet is met by the seat, for it is registered.
+    """
+    channel.advance()
+    if not channel.state.is_open_to_all(seat.scope):
+        channel.look()  # it may have become so elsewhere
+    with channel.lock:
+        _check_present(channel, seat)
+        role = Role.VISITOR if channel.state.is_open_to_all(seat.scope) else None
+        if role is None or not may(role, views.verb(seat.view)):
+            raise NotFound(UNKNOWN)
+        seat.role = role
+        return role
+
+
 def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof, Role | None]]) -> Role:
     """The role of a registered seat: `role_of` runs until no change of access came in between.
 
@@ -62,7 +80,7 @@ def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof
         if role is None or epoch is None or not may(role, views.verb(seat.view)):
             raise NotFound(UNKNOWN)
         if epoch != channel.state.epoch:
-            channel.advance()
+            channel.look()
         with channel.lock:
             _check_present(channel, seat)
             if seen == channel.access_changes and epoch == channel.state.epoch:
@@ -82,10 +100,11 @@ def _check_present(channel: Channel, seat: Seat) -> None:
 
 def past(channel: Channel, scope: Scope, cursor: Cursor) -> Past:
     """What the scope's data rooms heard after the cursor, from memory if it reaches, else from the log."""
-    if cursor.epoch != channel.state.epoch or cursor.seq > channel.state.seq:
-        channel.advance()  # the client was at a node that is ahead of this one
+    channel.reach(cursor)
     with channel.lock:
         now = channel.state
+        if cursor.epoch == now.epoch and now.position(scope) <= cursor.seq <= now.seq:
+            return Past([], Cursor(now.epoch, now.seq), more=False)
         if channel.remembers(cursor):
             lines = [x for x in channel.memory.after(cursor.seq) if x.is_data and scope.shows(x.tenant_id)]
             return Past(lines, Cursor(now.epoch, now.seq), more=False)
@@ -154,15 +173,16 @@ def _send(seat: Seat, lines: Iterable[Line], rooms: set[str], heard: set[str]) -
 
 def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None) -> Joined:
     """Send what the board changed after the cursor (all of it without one), then enter its room."""
+    channel.reach(cursor)
     while True:
         board = channel.board(seat.scope, seat.view)
         with channel.lock:
             _check_present(channel, seat)
-            if channel.boards.get((seat.scope, seat.view)) is not board:
+            if channel.boards.get((seat.scope, seat.view)) is not board or board.lost:
                 continue  # redrawn under another epoch, or forgotten, in between
             reset = cursor is not None and not board.knows(cursor)
-            change = board.change(cursor)
+            change = board.message(cursor)
             if change:
-                seat.connection.deliver(Message("change", change, change["cursor"]))
+                seat.connection.deliver(change)
             channel.enter(seat, [board_room(seat.scope, seat.view)])
             return Joined(str(board.cursor), int(change is not None), reset)

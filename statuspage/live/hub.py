@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from ..database import snapshot
 from ..models.errors import NotFound
 from ..models.organization import Organization
+from ..models.scope import Scope
 from . import loading
 from .audience import Connection, Seat
 from .channel import UNKNOWN, Channel
@@ -20,6 +22,7 @@ from .message import Message
 
 DRAIN_SECONDS = 5
 IDLE_SECONDS = 60.0  # boards and channels without an audience are kept this long
+BLIND_SECONDS = 2.0  # after so long without a look at the log nothing is served unasked
 
 
 class Hub:
@@ -30,7 +33,11 @@ class Hub:
         self.loners: set[Connection] = set()
         """Clients in no room: they hear broadcasts to everybody, and nothing else."""
         self.on_first_use: Callable[[], None] = lambda: None  # starts the dispatcher
+        self.on_move: Callable[[Channel], None] = lambda channel: None  # hears of new states, and of its end
         self._opening = threading.Lock()
+        self._rung = object()  # the last ring: see _open()
+        self._looked_at = -math.inf
+        self._paths: dict[str, str] = {}  # a slug or id -> the organization whose it was when last asked
         self._table = threading.Lock()  # guards `channels`; never held over I/O
         self._heard: deque[str] = deque(maxlen=100)  # broadcasts to everybody that loners have got
 
@@ -52,14 +59,49 @@ class Hub:
             return found
 
     def _open(self, organization_id: str) -> Channel:
+        rung = self._rung
         with snapshot() as session:
             loaded = loading.load(session, organization_id)
         if loaded is None:
             raise NotFound(UNKNOWN)
         channel = Channel(loaded, build=self.build, push_interval=self.push_interval)
         channel.on_broadcast = self._tell_loners
+        channel.watched = self.watches
+        channel.on_move = lambda: self.on_move(channel)
         self.channels[organization_id] = channel
+        if self._rung is not rung:  # it may have been for this one, which was not there to hear it
+            channel.ring()
         return channel
+
+    def watches(self) -> bool:
+        """Whether a commit of another process would have been seen by now."""
+        return time.monotonic() - self._looked_at < BLIND_SECONDS
+
+    def ring(self, organization_id: str) -> None:
+        """Its log has grown: whoever asks from now on sees it. Never blocks, never fails."""
+        self._rung = object()
+        if channel := self.channels.get(organization_id):
+            channel.ring()
+
+    def public_scope(self, organization: str, tenant: str | None = None) -> Scope | None:
+        """The scope behind `/{organization}[/{tenant}]`, if memory can tell that everybody may read it."""
+        channel = self._channel_named(organization)
+        if channel is None or not self.watches():
+            return None
+        channel.advance()
+        scope = channel.state.scope_named(organization, tenant)
+        return scope if scope and not channel.gone and channel.state.is_open_to_all(scope) else None
+
+    def _channel_named(self, name: str) -> Channel | None:
+        channel = self._open_channel(self._paths.get(name, ""))
+        if channel and name in (channel.state.slug, channel.state.id):
+            return channel
+        self._paths.pop(name, None)
+        for id, channel in list(self.channels.items()):
+            if name in (channel.state.slug, channel.state.id):
+                self._paths[name] = id
+                return channel
+        return None
 
     def advance(self, organization_id: str) -> None:
         """Bring an organization forward, if anybody here watches it."""
@@ -67,12 +109,14 @@ class Hub:
         if channel is None:
             return
         channel.advance()
+        channel.push_due()
         if channel.gone:
             self._forget(channel)
 
     def behind(self) -> list[str]:
-        """The organizations whose log has grown, or that are gone: one query for all."""
+        """The organizations whose log has grown, or that are gone, rung: one query for all."""
         self._watch_for_broadcasts()
+        moment = time.monotonic()
         with snapshot() as session:
             heads = {
                 id: (epoch, seq)
@@ -82,11 +126,15 @@ class Hub:
                     )
                 )
             }
-        return [
+        found = [
             id
             for id, channel in list(self.channels.items())
             if heads.get(id) != (channel.state.epoch, channel.state.seq)
         ]
+        for id in found:
+            self.ring(id)
+        self._looked_at = moment
+        return found
 
     def _watch_for_broadcasts(self) -> None:
         """A broadcast to everybody is in every organization's log: one open channel hears it for loners.
@@ -120,6 +168,7 @@ class Hub:
             for id, channel in list(self.channels.items()):
                 if channel.idle and channel.used_at < before and len(self.channels) > 1:
                     del self.channels[id]
+                    self.on_move(channel)
 
     def _forget(self, channel: Channel) -> None:
         with self._table:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from sqlalchemy.orm import Session
 
@@ -24,7 +25,9 @@ class Memory:
         self._lines.append(line)
 
     def after(self, seq: int) -> Iterator[Line]:
-        return (line for line in self._lines if line.seq > seq)
+        """Those after this one, in order; found from the end, for it is the end that most ask for."""
+        newer = list(takewhile(lambda line: line.seq > seq, reversed(self._lines)))
+        return reversed(newer)
 
     def clear(self, floor: int) -> None:
         """The log starts anew here."""

@@ -164,8 +164,11 @@ class Sockets:
 
     def _authenticate(self, connection: SocketConnection, claim: Authenticate) -> Message:
         secret = claim.token or connection.secret
+        claims = secret or claim.user_id or claim.user_role
         seat, joined = self._enter(
-            connection, claim, lambda session, scope: claimed(session, secret, scope, claim)
+            connection,
+            claim,
+            (lambda session, scope: claimed(session, secret, scope, claim)) if claims else None,
         )
         connection.secret, connection.cap = secret, seat.proof.cap
         assert seat.role  # it was let in
@@ -182,8 +185,11 @@ class Sockets:
         )
 
     def _join(self, connection: SocketConnection, wish: Join) -> Message:
+        secret, cap = connection.secret, connection.cap
         _, joined = self._enter(
-            connection, wish, lambda session, scope: proved(session, connection.secret, scope, connection.cap)
+            connection,
+            wish,
+            (lambda session, scope: proved(session, secret, scope, cap)) if secret else None,
         )
         return Message(
             "joined-organization",
@@ -209,9 +215,12 @@ class Sockets:
         self,
         connection: SocketConnection,
         wish: Join,
-        prove: Callable[[Session, Scope], tuple[Proof, Role | None]],
+        prove: Callable[[Session, Scope], tuple[Proof, Role | None]] | None,
     ) -> tuple[Seat, Joined]:
-        """Register, prove, replay, enter: in this order, so that nothing is missed and nothing leaks."""
+        """Register, prove, replay, enter: in this order, so that nothing is missed and nothing leaks.
+
+        Without `prove` it is a visitor's.
+        """
         channel = self._hub.channel(wish.organization_id)
         scope = Scope(wish.organization_id, wish.tenant_id, whole=wish.scope == "all")
         if scope.whole and scope.tenant_id:
@@ -219,7 +228,10 @@ class Sockets:
         seat = Seat(connection, scope, wish.view)
         channel.register(seat)
         try:
-            entry.prove(channel, seat, lambda session: prove(session, scope))
+            if prove is None:
+                entry.prove_visitor(channel, seat)
+            else:
+                entry.prove(channel, seat, lambda session: prove(session, scope))
             joined = self._take_seat(connection, channel, seat, wish.cursor)
         except BaseException:
             channel.leave(seat)

@@ -1,10 +1,12 @@
 """One organization as of one position: plain, comparable facts that every board is drawn from."""
 
+import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from ..clock import iso
@@ -36,6 +38,9 @@ class GroupFacts:
     id: str
     tenant_id: str | None
     name: str
+
+
+Owned = TypeVar("Owned", ServiceFacts, GroupFacts)  # by a tenant, or by the organization itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,37 @@ class State:
         tenant = self.tenants.get(scope.tenant_id or "")
         return tenant.public if tenant else self.public
 
+    def is_open_to_all(self, scope: Scope) -> bool:
+        """Whether one who proves nothing may read it: access.role_in() of a visitor, from loaded facts."""
+        own = scope.organization_id == self.id and self.has(scope)
+        return own and not scope.whole and self.is_public(scope)
+
+    def scope_named(self, organization: str, tenant: str | None) -> Scope | None:
+        """The scope that slugs or ids lead to: `/{organization}[/{tenant}]`."""
+        if organization not in (self.slug, self.id):
+            return None
+        if tenant is None:
+            return Scope(self.id)
+        id = self._tenant_names.get(tenant)
+        return Scope(self.id, id) if id else None
+
+    @cached_property
+    def _tenant_names(self) -> dict[str, str]:
+        """Slugs and ids are one namespace."""
+        return {name: tenant.id for tenant in self.tenants.values() for name in (tenant.slug, tenant.id)}
+
+    @property
+    def is_of_today(self) -> bool:
+        """Whether the day that pages show is still the one in the organization's zone."""
+        begins, ends = self._day
+        return begins <= time.time() < ends
+
+    @cached_property
+    def _day(self) -> tuple[float, float]:
+        days = (self.today, self.today + timedelta(days=1))
+        begins, ends = (datetime.combine(day, datetime.min.time(), ZoneInfo(self.timezone)) for day in days)
+        return begins.timestamp(), ends.timestamp()
+
     def path(self, scope: Scope) -> str:
         """The root-relative path of the scope's page: `/acme` or `/acme/north`."""
         tenant = self.tenants.get(scope.tenant_id or "")
@@ -131,12 +167,28 @@ class State:
 
     def services_of(self, scope: Scope) -> list[ServiceFacts]:
         """In page order: the organization's own first."""
-        return [service for service in self.services if scope.shows(service.tenant_id)]
+        if scope.whole:
+            return list(self.services)
+        return [service for id in _shown(scope) for service in self._services_by_tenant.get(id, ())]
+
+    @cached_property
+    def _services_by_tenant(self) -> dict[str | None, list[ServiceFacts]]:
+        """Once for all pages of a state: there may be a thousand."""
+        return _by_tenant(self.services)
+
+    @cached_property
+    def _groups_by_tenant(self) -> dict[str | None, list[GroupFacts]]:
+        return _by_tenant(self.groups)
+
+    def groups_of(self, scope: Scope) -> list[GroupFacts]:
+        """In page order: the organization's own first."""
+        shown = (None, *self.tenants) if scope.whole else _shown(scope)
+        return [group for id in shown for group in self._groups_by_tenant.get(id, ())]
 
     def headings(self, tenant_id: str | None) -> list[tuple[GroupFacts | None, list[ServiceFacts]]]:
         """What one page has of its own, group by group; what stands under none comes first."""
-        own = [service for service in self.services if service.tenant_id == tenant_id]
-        groups = [group for group in self.groups if group.tenant_id == tenant_id]
+        own = self._services_by_tenant.get(tenant_id, ())
+        groups = self._groups_by_tenant.get(tenant_id, ())
         return [
             (group, [service for service in own if service.group_id == (group.id if group else None)])
             for group in (None, *groups)
@@ -144,7 +196,18 @@ class State:
 
     def incidents_of(self, scope: Scope) -> list[IncidentFacts]:
         """Newest first."""
-        return [incident for incident in self.incidents.values() if scope.shows(incident.tenant_id)]
+        if scope.whole:
+            return list(self.incidents.values())
+        found = [ranked for id in _shown(scope) for ranked in self._incidents_by_tenant.get(id, ())]
+        return [incident for _, incident in sorted(found)]
+
+    @cached_property
+    def _incidents_by_tenant(self) -> dict[str | None, list[tuple[int, IncidentFacts]]]:
+        """Each with its place in the order."""
+        found: dict[str | None, list[tuple[int, IncidentFacts]]] = {}
+        for rank, incident in enumerate(self.incidents.values()):
+            found.setdefault(incident.tenant_id, []).append((rank, incident))
+        return found
 
     def open_incidents(self, scope: Scope) -> list[IncidentFacts]:
         """The worst first, and the newest among equals."""
@@ -214,6 +277,18 @@ class State:
             "cursor": self.cursor(scope),
             "updatedAt": iso(max([self.created_at, *changed])),
         }
+
+
+def _shown(scope: Scope) -> tuple[str | None, ...]:
+    """Whose things stand on the scope's page."""
+    return (None, scope.tenant_id) if scope.tenant_id else (None,)
+
+
+def _by_tenant(facts: Iterable[Owned]) -> dict[str | None, list[Owned]]:
+    found: dict[str | None, list[Owned]] = {}
+    for each in facts:
+        found.setdefault(each.tenant_id, []).append(each)
+    return found
 
 
 def _count(number: int, noun: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask, current_app
 
 from ..database import new_id
-from ..models.access import Proof, role_in
+from ..models.access import NOBODY, Proof, role_in
 from ..models.errors import NotFound
 from ..models.scope import Scope
 from . import entry
@@ -209,7 +209,10 @@ def _take_seat(channel: Channel, seat: Seat, proof: Proof) -> Seat:
     """Register, then prove: a change of access in between is met by one of the two."""
     channel.register(seat)
     try:
-        entry.prove(channel, seat, lambda session: (proof, role_in(session, proof, seat.scope)))
+        if proof is NOBODY:
+            entry.prove_visitor(channel, seat)
+        else:
+            entry.prove(channel, seat, lambda session: (proof, role_in(session, proof, seat.scope)))
     except BaseException:
         channel.leave(seat)
         raise

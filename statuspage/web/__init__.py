@@ -10,6 +10,7 @@ from . import (
     console,
     cookie,
     cors,
+    door,
     embed,
     errors,
     feeds,
@@ -47,3 +48,4 @@ def register(app: Flask) -> None:
     app.register_blueprint(history.blueprint)
     app.register_blueprint(feeds.blueprint)
     api.register(app)
+    door.register(app)

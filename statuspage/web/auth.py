@@ -9,7 +9,7 @@ from ..models.role import Role, may
 from ..models.scope import Scope
 from ..models.token import note_use
 from ..models.user import User
-from .cookie import signed_in
+from .cookie import secret, signed_in
 
 NOT_FOR_US = ("", "basic", "digest", "negotiate")  # a browser says these by itself to a proxy before us
 
@@ -32,11 +32,17 @@ def current_proof() -> Proof:
     return g.proof
 
 
+def is_visitor() -> bool:
+    """Whether the request brings nothing that could prove anything: nobody needs to be asked."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return scheme.lower() in NOT_FOR_US and secret() is None
+
+
 def _read_proof() -> Proof:
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, said = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() in NOT_FOR_US:
         return _session_proof()
-    proof = prove(db.session(), secret.strip()) if scheme.lower() == "bearer" else None
+    proof = prove(db.session(), said.strip()) if scheme.lower() == "bearer" else None
     if proof is None:
         raise Unauthenticated(
             "This token is unknown, expired or revoked. Send `Authorization: Bearer TOKEN`."

@@ -6,11 +6,13 @@ from flask import Blueprint, Response, current_app, json, request
 
 from ..database import db
 from ..live.channel import Channel
+from ..live.message import Cursor
 from ..live.stream import MAX_WAIT, Poll, Stream
 from ..models.access import Proof
 from ..models.errors import Invalid
 from ..models.scope import Scope
 from .auth import current_proof
+from .door import share
 from .tenancy import scope_of_path
 
 blueprint = Blueprint("changes", __name__)
@@ -41,7 +43,12 @@ def changes(org: str, tenant: str | None = None) -> Response:
     wait = _wait()
     scope, proof, channel = _opened(org, tenant)
     view, cursor = _view(), request.args.get("cursor")
+    channel.reach(Cursor.parse(cursor))
+    channel.advance()
+    state = channel.state
     found = Poll(channel, scope, view, proof).answer(cursor, wait)
+    if found is not None or wait == 0:  # after a wait it is no longer true that there is nothing new
+        share(scope, state)
     response = (
         Response(status=204) if found is None else Response(json.dumps(found), mimetype="application/json")
     )

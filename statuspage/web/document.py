@@ -15,26 +15,30 @@ from ..live.dispatcher import turn_day_if_due
 from ..live.state import State
 from ..live.views import page
 from ..models.access import NOBODY
-from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.scope import Scope
 from .auth import current_proof
+from .door import share
 from .headers import page_policy
 from .look import accent_style
-from .tenancy import NOTHING
+from .page_cache import encoding_of
 
 FRAME = ("name", "accent", "subscribe", "links")  # parts that do not stand in the board
 WORTH_PACKING = 1_000  # bytes
+# Everybody may keep it but asks whether it is still so. A proxy may show it for an hour while we are down;
+# no longer, for a page may have become private since (RFC 9111, 4.2.4; RFC 5861, 4).
+PUBLIC = "public, max-age=0, stale-if-error=3600"
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
 
 
 def opened(scope: Scope) -> Channel:
     """The organization's channel, today; the request's database session holds no snapshot meanwhile."""
-    organization = db.session.get(Organization, scope.organization_id)
-    if organization:
-        turn_day_if_due(organization)
-    db.session.rollback()
     channel: Channel = current_app.extensions["live"].hub.channel(scope.organization_id)
+    if not channel.state.is_of_today:
+        organization = db.session.get(Organization, scope.organization_id)
+        if organization:
+            turn_day_if_due(organization)
+    db.session.rollback()
     return channel
 
 
@@ -49,18 +53,14 @@ class Shown(NamedTuple):
 def shown(scope: Scope, view: str) -> Shown:
     """The view as of what is committed. NotFound when there is no such view of that scope."""
     channel = opened(scope)
-    board = channel.board(scope, view)
-    with channel.lock:
+    with channel.lock:  # the state, and the board as it is in this state
+        board = channel.board(scope, view)
         return Shown(channel.state, str(board.cursor), board.drawing)
 
 
 def current_state(scope: Scope) -> State:
     """The state as of what is committed. NotFound when what the scope shows was deleted meanwhile."""
-    channel = opened(scope)
-    channel.advance()
-    if channel.gone or not channel.state.has(scope):
-        raise NotFound(NOTHING)
-    return channel.state
+    return opened(scope).state_of(scope)
 
 
 def conditional(scope: Scope, state: State, tag: str, modified: datetime | None = None) -> Response:
@@ -73,7 +73,7 @@ def conditional(scope: Scope, state: State, tag: str, modified: datetime | None 
     response.set_etag(tag, weak=True)
     response.last_modified = modified
     public = state.is_public(scope)
-    response.headers["Cache-Control"] = "no-cache" if public else "private, no-cache"
+    response.headers["Cache-Control"] = PUBLIC if public else "private, no-cache"
     if state.accent:
         assets = current_app.extensions["assets"]
         response.headers["Content-Security-Policy"] = page_policy(assets, accent_style(state.accent))
@@ -84,6 +84,7 @@ def conditional(scope: Scope, state: State, tag: str, modified: datetime | None 
         response.headers["X-Robots-Tag"] = "noindex"
     if _has_it(tag, modified):
         response.status_code = 304
+    share(scope, state)
     return response
 
 
@@ -102,7 +103,7 @@ def _has_it(tag: str, modified: datetime | None) -> bool:
 def fill(response: Response, body: str) -> Response:
     """The body, packed for those who can unpack it. Documents carry no secret that its length could tell."""
     content = body.encode()
-    if len(content) >= WORTH_PACKING and request.accept_encodings["gzip"]:
+    if len(content) >= WORTH_PACKING and encoding_of(request.headers.get("Accept-Encoding", "")) == "gzip":
         response.headers["Content-Encoding"] = "gzip"
         content = _packed(content)
     response.set_data(content)

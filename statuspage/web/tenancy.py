@@ -2,18 +2,25 @@
 
 from typing import Any
 
+from flask import current_app
+
 from ..database import db
+from ..live.hub import Hub
 from ..models.errors import NotFound
 from ..models.name import Name
 from ..models.organization import Organization, Tenant
 from ..models.scope import Scope
-from .auth import require
+from .auth import is_visitor, require
 
 NOTHING = "There is nothing here, or it is not for you."
 
 
 def scope_of_path(org: str, tenant: str | None = None, *, whole: bool = False) -> Scope:
     """The scope behind `/{org}[/{tenant}]`, if the asker may read it; else NotFound."""
+    if not whole and is_visitor():
+        hub: Hub = current_app.extensions["live"].hub
+        if found := hub.public_scope(org, tenant):
+            return found
     organization_id = _owner("", org)
     scope = Scope(organization_id, _owner(organization_id, tenant) if tenant else None, whole=whole)
     require(scope, "scope.all" if whole else "page.read")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Self
 
+import requests
 from sqlalchemy import select
 
 from statuspage.clock import now
@@ -146,6 +147,13 @@ class Place:
         """The position of the log's last line."""
         with self.server.app.app_context():
             return self._head(db.session.get(Organization, self.id))
+
+    def be_seen(self) -> None:
+        """Return when the server knows all that was written: a client has heard of it at another node."""
+        asked = {"view": "data", "scope": "all", "cursor": self.head}
+        bearer = {"Authorization": f"Bearer {self.tokens['admin']}"}
+        url = f"{self.server.url}/{self.id}/changes"
+        assert requests.get(url, params=asked, headers=bearer, timeout=30).status_code == 204
 
     @property
     def epoch(self) -> str:

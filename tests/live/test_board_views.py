@@ -49,6 +49,7 @@ def test_with_the_pages_position_nothing_comes_until_something_changes(place, li
 def test_with_an_older_position_the_parts_after_it_come(place, listen):
     old = page_cursor(place)
     place.flip()
+    place.be_seen()
     listener = listen()
     answer = listener.join(place.id, view="page", cursor=old)
     (change,) = changes(listener, 1)

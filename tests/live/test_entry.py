@@ -421,6 +421,7 @@ def test_a_board_that_cannot_be_drawn_spoils_no_other(cast, acme, monkeypatch):
     with transaction(cast.acme):
         cast.acme_service.update(own_status=ServiceStatus.MAJOR_OUTAGE.value)
     acme.advance()
+    acme.push_due()
     assert page.connection.names == ["change"]
     assert north.connection.names == ["head"]  # it is behind now, and asks
     monkeypatch.setattr(views, "draw", draw)

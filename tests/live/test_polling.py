@@ -40,6 +40,7 @@ def beside(ask: Callable[[], requests.Response]) -> Callable[[], requests.Respon
 
 def test_a_first_question_of_data_learns_where_it_is(place, ask):
     place.say()
+    place.be_seen()
     assert ask().json() == {"events": [], "cursor": place.head, "reset": False}
 
 
@@ -48,6 +49,7 @@ def test_no_news_is_204_and_news_are_events(place, ask):
     assert ask(cursor).status_code == 204
     assert ask(cursor).content == b""
     ids = [place.flip(), place.say()]
+    place.be_seen()
     news = ask(cursor).json()
     assert set(news) == {"events", "cursor", "reset"}
     assert [event["id"] for event in news["events"]] == ids
@@ -67,6 +69,7 @@ def test_news_of_a_page_are_one_change(place, ask):
     assert board["since"] is None
     assert ask(board["cursor"], view="page").status_code == 204
     place.flip()
+    place.be_seen()
     change = ask(board["cursor"], view="page").json()
     assert (change["since"], change["cursor"]) == (board["cursor"], place.head)
     assert 'id="history"' not in change["html"]
@@ -153,6 +156,7 @@ def test_an_answer_says_its_build_and_is_not_sent_twice(place, ask, view):
     again = ask(cursor, headers={"If-None-Match": first.headers["ETag"]}, view=view)
     assert (again.status_code, again.content) == (304, b"")
     place.flip()
+    place.be_seen()
     assert ask(cursor, headers={"If-None-Match": first.headers["ETag"]}, view=view).status_code == 200
 
 

@@ -88,7 +88,7 @@ def test_a_client_that_vanishes_while_it_is_proved_leaves_nothing(wire, hub, cas
 
     monkeypatch.setattr(sockets, "proved", prove_slowly)
     for view in ("data", "page"):
-        wire.call("one", "connect")
+        wire.call("one", "connect", {"token": cast.tokens["acme-viewer"]})
         wire.call("one", "join-organization", {"organizationId": cast.acme.id, "view": view})
         assert_empty(wire, hub)
 
@@ -132,7 +132,7 @@ def test_joining_again_keeps_one_seat_for_each_scope(wire, hub, cast):
 def test_a_failure_inside_is_said_to_be_ours_and_the_connection_lives_on(
     wire, hub, cast, monkeypatch, caplog
 ):
-    wire.call("one", "connect")
+    wire.call("one", "connect", {"token": cast.tokens["acme-viewer"]})
     with monkeypatch.context() as broken:
         broken.setattr(sockets, "proved", lambda *_: 1 / 0)
         answer = wire.call("one", "join-organization", {"organizationId": cast.acme.id})

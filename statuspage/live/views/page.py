@@ -125,8 +125,7 @@ def _groups(state: State, scope: Scope) -> list[Part]:
     by_group: dict[str | None, list[ServiceFacts]] = {}
     for service in services:
         by_group.setdefault(service.group_id, []).append(service)
-    groups = [group for group in state.groups if scope.shows(group.tenant_id)]
-    headings = [None, *sorted(groups, key=lambda group: group.tenant_id is not None)]
+    headings = [None, *state.groups_of(scope)]
     return [
         _group(heading, by_group[heading.id if heading else None], few=len(services) <= FEW)
         for heading in headings

@@ -6,9 +6,11 @@ from flask import request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
+from ...database import db
 from ...models.scope import Scope
 from ...schemas.query import ScopeQuery
 from ..auth import require
+from ..door import share_current
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -39,4 +41,7 @@ def scope_of(query: ScopeQuery) -> Scope:
     """The scope that the query names, if the asker may read it; else NotFound."""
     scope = Scope(query.organization_id, query.tenant_id, whole=query.scope == "all")
     require(scope, "scope.all" if scope.whole else "page.read")
+    if request.method in ("GET", "HEAD") and not scope.whole:
+        share_current(scope)
+        db.session.rollback()  # what is read for the answer is read after that
     return scope

@@ -2,10 +2,9 @@
 
 from flask import Response, current_app
 
-from ...models.errors import NotFound
+from ...live.channel import Channel
 from ...schemas import status as shapes
 from ...schemas.query import ScopeQuery
-from ..tenancy import NOTHING
 from .answering import answer
 from .endpoint import endpoint
 from .reading import read_query, scope_of
@@ -15,8 +14,5 @@ from .reading import read_query, scope_of
 def read_status() -> Response:
     """Read how an organization's or a tenant's page is as a whole, and the position that this is true for."""
     scope = scope_of(read_query(ScopeQuery))
-    channel = current_app.extensions["live"].hub.channel(scope.organization_id)
-    channel.advance()
-    if channel.gone or not channel.state.has(scope):
-        raise NotFound(NOTHING)
-    return answer(channel.state.status_json(scope))
+    channel: Channel = current_app.extensions["live"].hub.channel(scope.organization_id)
+    return answer(channel.state_of(scope).status_json(scope))
