@@ -16,6 +16,7 @@ from . import demo
 from .database import db
 from .live import transport
 from .web import setup
+from .web.heads import Heads
 
 
 def main(app: Flask) -> None:
@@ -32,7 +33,8 @@ def main(app: Flask) -> None:
     print(demo.welcome(app, port) if app.config["DEMO"] else _greeting(app, host, port), flush=True)
     with _address(host, port):
         live = app.extensions["live"]
-        transport.serve(app, live.socketio, host, port, before_stop=live.hub.drain)
+        heads = Heads(app.extensions["page_cache"], app.config["PROXIES"])
+        transport.serve(app, live.socketio, host, port, before_stop=live.hub.drain, answer=heads.answer)
 
 
 def _greeting(app: Flask, host: str, port: int) -> str:

@@ -164,14 +164,15 @@ class PageCache:
         self.size = 0
         hub.on_move = self.forget_passed
 
-    def find(self, asked: Asked) -> Answer | None:
-        """The answer, if it is at hand and true now; None: ask Flask."""
-        key = key_of(asked)
+    def find(self, asked: Asked, key: Key | None = None) -> Answer | None:
+        """The answer, if it is at hand and true now; None: ask Flask. `key`: as key_of() gave it before."""
+        key = key or key_of(asked)
         if key is None or (entry := self._entries.get(key)) is None or not self._holds(entry):
             return None
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
+        try:
+            self._entries.move_to_end(key)
+        except KeyError:  # another thread has dropped it meanwhile
+            return None
         return entry.answer(asked)
 
     def _holds(self, entry: Entry) -> bool:

@@ -185,10 +185,9 @@ def test_all_who_come_from_one_position_are_sent_the_same_bytes(cast, watched):
 
 
 def test_a_visitor_who_joins_over_a_socket_asks_nothing(app, cast, watched, asked, monkeypatch):
-    wire = Wire(app)
-    for name in ("send", "disconnect", "backlog", "name_of"):
-        monkeypatch.setattr(sockets.transport, name, getattr(wire, name))
-    sockets.Sockets(wire, watched, 1000)  # type: ignore[arg-type]
+    wire = Wire()
+    monkeypatch.setattr(sockets.transport, "session", wire.session)
+    sockets.Sockets(app, wire, watched, 1000)  # type: ignore[arg-type]
     shown(watched, cast.acme.scope)
     asked.clear()
     wire.call("one", "connect")
