@@ -9,7 +9,7 @@ from bench import bystanders, changes, crowd, fanout, first_view, pages, report,
 from bench.bars import bars, judge
 from bench.build import build
 from bench.figures import Figures
-from bench.load import Void, allow_descriptors
+from bench.load import allow_descriptors
 from bench.place import CLIENT_CORES, on
 from bench.plan import Plan
 
@@ -36,38 +36,31 @@ def main() -> int:
     allow_descriptors()
     figures, begun = Figures(), time.monotonic()
     with on(CLIENT_CORES):
-        voids = _measure(figures, plan, chosen, wish.rounds or (1 if wish.quick else 3))
+        _measure(figures, plan, chosen, wish.rounds or (1 if wish.quick else 3))
     minutes = (time.monotonic() - begun) / 60
 
     verdicts = judge(figures, bars(plan, chosen))
     table, where = report.rows(verdicts), report.machine()
     print(report.as_text(table))
-    for words in [*figures.remarks, *voids]:
+    for words in [*figures.remarks, *figures.voids]:
         print(words)
     print(f"{minutes:.1f} minutes; all figures: {report.write_json(figures, where, minutes)}")
-    if wish.write and not voids:
+    if wish.write and not figures.voids:
         report.write_document(table, figures, where, figures.round + 1, minutes)
     missed = [] if wish.quick else [verdict for verdict in verdicts if not verdict.holds]
-    print(f"{len(missed)} bars missed, {len(voids)} runs void")
-    return 1 if missed or voids else 0
+    print(f"{len(missed)} bars missed, {len(figures.voids)} runs void")
+    return 1 if missed or figures.voids else 0
 
 
-def _measure(figures: Figures, plan: Plan, chosen: list[str], rounds: int) -> list[str]:
-    """Round after round, so that a slow minute of the machine falls on all contenders; what was void."""
-    voids = []
+def _measure(figures: Figures, plan: Plan, chosen: list[str], rounds: int) -> None:
+    """Round after round, so that a slow minute of the machine falls on all contenders."""
     for figures.round in range(rounds):
         for name in chosen:
             begun = time.monotonic()
-            try:
+            with figures.unless_void(name):
                 MEASUREMENTS[name](figures, plan)
-                said = ""
-            except Void as void:
-                voids.append(f"VOID: {name}, round {figures.round + 1}: {void}")
-                said = f", void: {void}"
-            print(
-                f"round {figures.round + 1}: {name}, {time.monotonic() - begun:.0f} s{said}", file=sys.stderr
-            )
-    return voids
+            seconds = time.monotonic() - begun
+            print(f"round {figures.round + 1} of {rounds}: {name}, {seconds:.0f} s", file=sys.stderr)
 
 
 def _wish() -> argparse.Namespace:

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from bench.load import ORGANIZATION, Load
+from bench.load import ORGANIZATION, Load, Void
 from bench.mark import mark
 from bench.place import BENCH, BUILD, NODE, ROOT
 from bench.process import Process, free_port
@@ -41,11 +41,14 @@ class Contender(Process):
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> bytes:
         """By the operator, over one kept connection."""
         text = None if body is None else json.dumps(body)
-        self._operator.request(method, path, text, {**self.headers, **headers})
-        response = self._operator.getresponse()
-        answer = response.read()
+        try:
+            self._operator.request(method, path, text, {**self.headers, **headers})
+            response = self._operator.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Void(f"{method} {path}: {error!r}") from error
         if response.status >= 400:
-            raise SystemExit(f"{method} {path}: {response.status} {answer[:300]!r}")
+            raise Void(f"{method} {path}: {response.status} {answer[:300]!r}")
         return answer
 
     def cursor(self) -> str:

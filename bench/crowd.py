@@ -16,7 +16,11 @@ STORM = 1_000  # the same, when a crowd comes back
 def measure(figures: Figures, plan: Plan) -> None:
     turns: list[tuple[type[Ours] | type[Node], str]] = [(Ours, "socket"), (Node, "socket"), (Ours, "stream")]
     for start, kind in figures.in_turn(turns):
-        with start(PING_INTERVAL=str(PING_SECONDS)) as server, Load() as load:
+        with (
+            figures.unless_void(f"crowd, {start.name}, {kind}"),
+            start(PING_INTERVAL=str(PING_SECONDS)) as server,
+            Load() as load,
+        ):
             _life(figures, plan, server, load, kind)
 
 

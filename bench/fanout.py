@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.contenders import Bare, Contender, Node, Ours, Stock
 from bench.figures import Figures
-from bench.load import Load
+from bench.load import Load, Void
 from bench.plan import Plan
 
 WARM = 3  # broadcasts before those that count, at each crowd and size
@@ -40,6 +40,12 @@ class Session:
     wires: Path | None = None  # where the bytes of each message are kept, named by its number
 
     def run(self, figures: Figures, plan: Plan, steps: list[int], sizes: tuple[int, ...]) -> None:
+        try:
+            self._run(figures, plan, steps, sizes)
+        except Void as void:
+            raise Void(f"{self.server.name}, {self.kind}, {self.packing}: {void}") from void
+
+    def _run(self, figures: Figures, plan: Plan, steps: list[int], sizes: tuple[int, ...]) -> None:
         here = 0
         for clients in steps:
             self.server.join(self.load, clients - here, self.kind)
@@ -82,7 +88,8 @@ def measure(figures: Figures, plan: Plan) -> None:
         lambda: _ours_and_bare(figures, plan, steps, "stream", "plain"),
     ]
     for turn in figures.in_turn(turns):
-        turn()
+        with figures.unless_void("fanout"):
+            turn()
 
 
 def _ours_and_bare(figures: Figures, plan: Plan, steps: list[int], kind: str, packing: str) -> None:

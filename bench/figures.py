@@ -1,9 +1,14 @@
 """What was measured: a value per figure, contender and round."""
 
 import statistics
+import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
+
+from bench.load import Void
 
 T = TypeVar("T")
 Key = tuple[str, str]  # figure, contender
@@ -13,6 +18,7 @@ Key = tuple[str, str]  # figure, contender
 class Figures:
     values: dict[Key, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     remarks: list[str] = field(default_factory=list)
+    voids: list[str] = field(default_factory=list)
     round: int = 0
 
     def note(self, figure: str, who: str, value: float) -> None:
@@ -21,6 +27,15 @@ class Figures:
     def in_turn(self, contenders: list[T]) -> list[T]:
         """In the other order every second round, so that none always comes first."""
         return contenders[::-1] if self.round % 2 else contenders
+
+    @contextmanager
+    def unless_void(self, name: str) -> Iterator[None]:
+        """A void run is noted, and the others go on."""
+        try:
+            yield
+        except Void as void:
+            self.voids.append(f"VOID: {name}, round {self.round + 1}: {void}")
+            print(self.voids[-1], file=sys.stderr)
 
     def remark(self, words: str) -> None:
         """A sentence for the reader, once."""

@@ -129,7 +129,7 @@ static void say(int fd, const char *bytes, size_t length) {
 
 void visitor_say(int fd, int opcode, const char *text, size_t length) {
     static const unsigned char mask[4] = {0x5a, 0xc3, 0x17, 0x88};
-    char frame[1200];
+    unsigned char frame[1200];
     size_t at = 0;
     frame[at++] = 0x80 | opcode;
     if (length > 125) {
@@ -142,7 +142,7 @@ void visitor_say(int fd, int opcode, const char *text, size_t length) {
     memcpy(frame + at, mask, 4);
     at += 4;
     for (size_t i = 0; i < length; i++) frame[at + i] = text[i] ^ mask[i & 3];
-    say(fd, frame, at + length);
+    say(fd, (char *)frame, at + length);
 }
 
 /* `template` with the number of this visitor's page for %d. */
