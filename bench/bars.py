@@ -22,7 +22,7 @@ def kilobytes(value: float) -> str:
     return f"{value / 1024:.3g} KB"
 
 
-def size(value: float) -> str:
+def size_of(value: float) -> str:
     return f"{value:,.0f} B"
 
 
@@ -110,6 +110,8 @@ def _fanout(plan: Plan) -> list[Bar]:
         Bar("fanout", f"the operator's POST : until the last of {plan.crowd:,} has it", (f"post {crowd}", "ours"), (f"last {crowd}", "ours"), 0.2, milli),
         Bar("fanout", f"CPU per delivery at {plan.most:,} : at {plan.few:,}", (f"cpu {most}", "ours"), (f"cpu {few}", "ours"), 1.15, micro),
     ]
+    packed, plain = at("socket", "packed", 2048, plan.clients), at("socket", "plain", 2048, plan.clients)
+    found.append(Bar("fanout", "bytes on the wire of 2 KB, packed : plain", (f"wire {packed}", "ours"), (f"wire {plain}", "ours"), None, size_of))
     for kind, packing in (("socket", "plain"), ("socket", "packed"), ("stream", "plain")):
         for clients in sorted({plan.few, plan.clients, plan.crowd, plan.most}):
             for size in plan.sizes:
@@ -158,8 +160,8 @@ def _others(plan: Plan) -> list[Bar]:
         Bar("first_view", "first view of the demo page, everything", ("first view", "ours"), None, 61_440, kilobytes),
         Bar("tenants", f"an organization-wide change, {plan.tenants:,} pages of 5 viewers : one page", ("tenants last", "ours"), ("one page last", "ours"), 3.0, milli),
         Bar("bystanders", f"other requests during broadcasts to {plan.crowd:,}, ten a second, p99", ("bystanders", "ours"), None, 0.03, milli),
-        Bar("change", "bytes of a typical change to a page, packed : plain", ("change page", "packed"), ("change page", "plain"), 0.35, size),
-        Bar("change", "bytes of a typical change to a program, packed : plain", ("change data", "packed"), ("change data", "plain"), None, size),
+        Bar("change", "bytes of a typical change to a page, packed : plain", ("change page", "packed"), ("change page", "plain"), 0.35, size_of),
+        Bar("change", "bytes of a typical change to a program, packed : plain", ("change data", "packed"), ("change data", "plain"), None, size_of),
         Bar("storm", f"{storm}, HTML: messages : one per PUSH_INTERVAL and 3", ("storm page bound", "ours"), None, 1.0, number),
         Bar("storm", f"{storm}, data: writes : events", ("storm data bound", "ours"), None, 0.5, number),
         Bar("storm", "the same, HTML: messages to each viewer", ("storm page messages", "ours"), None, None, number),

@@ -14,6 +14,9 @@ CALM = 0.6  # seconds without a byte
 
 
 def measure(figures: Figures, _plan: Plan) -> None:
+    """It is the same each time, so it is counted in the first round only."""
+    if figures.round:
+        return
     for packing in ("plain", "packed"):
         for view in ("page", "data"):
             with Ours(COMPRESSION=str(int(packing == "packed"))) as server, Load() as load:

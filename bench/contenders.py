@@ -3,7 +3,6 @@
 import gzip
 import http.client
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,8 +14,7 @@ from typing import Any
 from bench.load import ORGANIZATION, Load, Void
 from bench.mark import mark
 from bench.place import BENCH, BUILD, NODE, ROOT
-from bench.process import Process, free_port
-from statuspage import config
+from bench.process import Process, free_port, inherited
 
 SOCKET_PATH = "/socket.io/?EIO=4&transport=websocket"
 SECONDS = 20.0
@@ -25,8 +23,8 @@ SECONDS = 20.0
 class Contender(Process):
     """A server that visitors can join and an operator can broadcast on."""
 
-    def __init__(self, words: list[str], environ: dict[str, str] | None = None, port: int = 0) -> None:
-        super().__init__(words, environ, port)
+    def __init__(self, words: list[str], environ: dict[str, str]) -> None:
+        super().__init__(words, environ)
         self.number = 0  # of the latest broadcast
         self.headers = {"Content-Type": "application/json"}
         self._operator = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
@@ -70,9 +68,6 @@ class Ours(Contender):
 
     def __init__(self, **settings: str) -> None:
         self._instance = Path(tempfile.mkdtemp(prefix="bench-"))
-        own = {setting.name for setting in config.SETTINGS}
-        for name in own & os.environ.keys():
-            del os.environ[name]
         self.environ = {"INSTANCE_PATH": str(self._instance), **settings}
         super().__init__([sys.executable, "app.py"], self.environ)
         token = json.loads((self._instance / "demo.json").read_text())["token"]
@@ -93,7 +88,7 @@ class Ours(Contender):
         return subprocess.Popen(
             [sys.executable, "-m", "bench.writer", *words],
             cwd=ROOT,
-            env={**os.environ, **self.environ},
+            env={**inherited(), **self.environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -132,9 +127,12 @@ class Bare(Contender):
     """The limit: writes files, with what our server sent, to every socket."""
 
     name = "bare"
+    obeys = True
 
     def __init__(self, kind: str = "socket", header: str = "") -> None:
-        super().__init__([str(BUILD / "bare"), "{port}", "socket" if kind == "socket" else "stream", header])
+        super().__init__(
+            [str(BUILD / "bare"), "{port}", "socket" if kind == "socket" else "stream", header], {}
+        )
 
     def join(self, load: Load, clients: int, kind: str = "socket", **fields: Any) -> float:
         fields = {"path": SOCKET_PATH, "after": self.number, **fields}

@@ -12,6 +12,7 @@ from bench.figures import Figures
 from bench.load import Load, Void
 from bench.plan import Plan
 
+RSV1 = 0x40  # of a frame: it is packed
 WARM = 3  # broadcasts before those that count, at each crowd and size
 PACKED = (
     "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -66,6 +67,7 @@ class Session:
         figures.note(f"post {figure}", name, statistics.median(one.answered for one in told))
         figures.note(f"wire {figure}", name, statistics.median(one.wire for one in told))
         figures.note(f"client {figure}", name, share)
+        figures.doubt(share, f"{name}, {figure}")
 
     def _tell(self, size: int, clients: int) -> Told:
         begun = time.monotonic()
@@ -82,9 +84,9 @@ def measure(figures: Figures, plan: Plan) -> None:
     steps = sorted({plan.few, plan.clients, plan.crowd, plan.most})
     turns: list[Callable[[], None]] = [
         lambda: _ours_and_bare(figures, plan, steps, "socket", "plain"),
-        lambda: _other(figures, plan, steps, Node, plan.sizes),
+        lambda: _other(figures, plan, steps[1:], Node),
         lambda: _ours_and_bare(figures, plan, steps, "socket", "packed"),
-        lambda: _other(figures, plan, [plan.clients], Stock, (2048,)),
+        lambda: _other(figures, plan, [plan.clients], Stock),
         lambda: _ours_and_bare(figures, plan, steps, "stream", "plain"),
     ]
     for turn in figures.in_turn(turns):
@@ -100,24 +102,22 @@ def _ours_and_bare(figures: Figures, plan: Plan, steps: list[int], kind: str, pa
                 figures, plan, steps, plan.sizes
             )
             files = [Path(folder, str(number + 1)) for number in range(ours.number)]
-        first = files[0].read_bytes()
-        if packing == "packed" and not first[0] & 0x40:
+        header = _header(kind, [file.read_bytes() for file in files])
+        if packing == "packed" and header != PACKED:
             figures.remark("This server does not compress: its packed figures are plain ones.")
-        with Bare(kind, _header(kind, first)) as bare, Load() as load:
+        with Bare(kind, header) as bare, Load() as load:
             rest = iter(files)
             session = Session(bare, load, lambda _size: bare.send(next(rest)), kind, packing)
             session.run(figures, plan, steps, plan.sizes)
 
 
-def _header(kind: str, first: bytes) -> str:
+def _header(kind: str, wires: list[bytes]) -> str:
     """The line that makes the client read these bytes as they are."""
     if kind == "socket":
-        return PACKED if first[0] & 0x40 else ""
-    return "" if first.startswith((b"id:", b"event:", b"data:")) else "Transfer-Encoding: chunked"
+        return PACKED if any(wire[0] & RSV1 for wire in wires) else ""
+    return "" if wires[0].startswith((b"id:", b"event:", b"data:")) else "Transfer-Encoding: chunked"
 
 
-def _other(
-    figures: Figures, plan: Plan, steps: list[int], start: type[Node] | type[Stock], sizes: tuple[int, ...]
-) -> None:
+def _other(figures: Figures, plan: Plan, steps: list[int], start: type[Node] | type[Stock]) -> None:
     with start() as server, Load() as load:
-        Session(server, load, server.broadcast).run(figures, plan, steps, sizes)
+        Session(server, load, server.broadcast).run(figures, plan, steps, (2048,))

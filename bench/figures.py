@@ -37,6 +37,11 @@ class Figures:
             self.voids.append(f"VOID: {name}, round {self.round + 1}: {void}")
             print(self.voids[-1], file=sys.stderr)
 
+    def doubt(self, share: float, what: str) -> None:
+        """A client that needed almost all of its core may have been what was measured."""
+        if share > 0.9:
+            self.remark(f"The client took {share:.0%} of a core at: {what}.")
+
     def remark(self, words: str) -> None:
         """A sentence for the reader, once."""
         if words not in self.remarks:

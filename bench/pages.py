@@ -46,6 +46,7 @@ def _ask(
     figures.note(f"page cpu {coding}", name, (process.cpu() - cpu) / answers.count)
     figures.note(f"page length {coding}", name, answers.length)
     figures.note(f"page client {coding}", name, answers.share)
+    figures.doubt(answers.share, f"{name}, page, {coding}")
 
 
 def measure_fresh(figures: Figures, plan: Plan) -> None:

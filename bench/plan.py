@@ -24,7 +24,7 @@ class Plan:
     @classmethod
     def whole(cls, clients: int) -> "Plan":
         most = max(clients, min(19_000, descriptor_limit()))
-        return cls(clients, clients // 5, clients * 2, most, SIZES, 8, 20.0, 3.0, clients // 5, 1_000, False)
+        return cls(clients, clients // 5, clients * 2, most, SIZES, 8, 15.0, 3.0, clients // 5, 1_000, False)
 
     @classmethod
     def smoke(cls, clients: int) -> "Plan":

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench.place import ROOT, SERVER_CORE, on
+from statuspage import config
 
 START_SECONDS = 30.0
 
@@ -19,8 +20,9 @@ class Process:
     """A server that listens on `port`. Also a context manager, which ends it."""
 
     name: str
+    obeys = False  # takes orders on stdin, and answers each with a line
 
-    def __init__(self, words: list[str], environ: dict[str, str] | None = None, port: int = 0) -> None:
+    def __init__(self, words: list[str], environ: dict[str, str], port: int = 0) -> None:
         self.port = port or free_port()
         self.folder = tempfile.TemporaryDirectory(prefix="bench-")
         self._log = Path(self.folder.name) / "log"
@@ -28,9 +30,9 @@ class Process:
             self._process = subprocess.Popen(
                 [word.format(port=self.port) for word in words],
                 cwd=ROOT,
-                env={**os.environ, **(environ or {}), "PORT": str(self.port)},
+                env={**inherited(), **environ, "PORT": str(self.port)},
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if environ is None else log,
+                stdout=subprocess.PIPE if self.obeys else log,
                 stderr=log,
                 text=True,
                 bufsize=1,
@@ -57,7 +59,7 @@ class Process:
             calm = calm + 1 if self.cpu() - before < 0.17 * quiet else 0
 
     def order(self, line: str) -> str:
-        """Say a line to its stdin and take the answer."""
+        """Say a line to one that obeys, and take the answer."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(line + "\n")
@@ -91,6 +93,12 @@ class Process:
                 self.stop()
                 raise SystemExit(f"A contender did not start:\n{words}")
             time.sleep(0.02)
+
+
+def inherited() -> dict[str, str]:
+    """This process's environment without any setting of ours: servers run as shipped."""
+    own = {setting.name for setting in config.SETTINGS}
+    return {name: text for name, text in os.environ.items() if name not in own}
 
 
 def answers(port: int) -> bool:

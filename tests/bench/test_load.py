@@ -14,6 +14,8 @@ from bench.load import Load, Void
 from bench.mark import mark
 from statuspage.config import ROOT
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its clients wait with epoll")
+
 CLIENTS = 30
 PACKED = "Sec-WebSocket-Extensions: permessage-deflate"
 ALONE = "; server_no_context_takeover"  # each message is packed for itself
