@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "static" / "vendor"
-LOCKS = ["requirements.txt", "requirements-dev.txt", "requirements-node.txt", "package-lock.json"]
+NODE_LOCKS = ["package-lock.json", "bench/node/package-lock.json"]
+LOCKS = sorted(path.name for path in ROOT.glob("requirements*.txt")) + NODE_LOCKS
 REQUIREMENTS = sorted(path.name for path in ROOT.glob("requirements*.in"))
 
 # One line of a requirements*.in: name, perhaps an extra, one exact version, and why we need it.
@@ -79,10 +80,11 @@ def test_every_locked_python_package_has_a_hash():
             assert "--hash=sha256:" in block
 
 
-def test_every_locked_browser_library_has_an_integrity():
-    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
-    for name, package in packages.items():
-        assert name == "" or package["integrity"].startswith("sha512-")
+@pytest.mark.parametrize("name", NODE_LOCKS)
+def test_every_locked_node_package_has_an_integrity(name):
+    packages = json.loads((ROOT / name).read_text())["packages"]
+    for path, package in packages.items():
+        assert path == "" or package["integrity"].startswith("sha512-")
 
 
 def test_browser_libraries_are_asked_for_by_exact_version():

@@ -1,0 +1,67 @@
+"""Another process on the same data, as the command line is: `python -m bench.writer WHAT COUNT FIRST`.
+
+It says `ready`, waits for a line, writes, and says how many seconds that took.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+from bench.load import ORGANIZATION
+from bench.mark import mark
+from statuspage import create_app
+from statuspage.database import db, new_id, transaction
+from statuspage.models.organization import Organization, Tenant
+from statuspage.models.service import Service
+
+STORM_SECONDS = 1.0
+LENGTH = 150  # of a description with a mark
+
+
+def main(what: str, count: int, first: int) -> None:
+    writes = {"tenants": make_tenants, "page": edit_service, "data": broadcast}
+    app = create_app()
+    with app.app_context():
+        organization = db.session.get_one(Organization, ORGANIZATION)
+        print("ready", flush=True)
+        sys.stdin.readline()
+        begun = time.monotonic()
+        writes[what](organization, count, first)
+        print(time.monotonic() - begun, flush=True)
+
+
+def make_tenants(organization: Organization, count: int, _first: int) -> None:
+    with transaction(organization):
+        for i in range(count):
+            Tenant.create(organization, id=f"bench-{i}", slug=f"bench-{i}", name=f"Customer {i}")
+
+
+def edit_service(organization: Organization, count: int, first: int) -> None:
+    service = db.session.get_one(Service, "service-1")
+    _spread(count, lambda i: _edit(organization, service, first + i))
+
+
+def broadcast(organization: Organization, count: int, first: int) -> None:
+    _spread(count, lambda i: _broadcast(organization, first + i))
+
+
+def _edit(organization: Organization, service: Service, number: int) -> None:
+    with transaction(organization):
+        service.update(description=mark(number, LENGTH, plain=True))
+
+
+def _broadcast(organization: Organization, number: int) -> None:
+    with transaction(organization):
+        organization.record("service-update", "broadcast", new_id(), {"mark": mark(number, 512)})
+
+
+def _spread(count: int, write: Callable[[int], None]) -> None:
+    """Evenly over a second, or as fast as it goes."""
+    begun = time.monotonic()
+    for i in range(count):
+        time.sleep(max(0.0, begun + i * STORM_SECONDS / count - time.monotonic()))
+        write(i)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
