@@ -12,6 +12,7 @@ from bench.process import Process
 
 CODINGS = {"identity": (), "gzip": ("Accept-Encoding: gzip",)}
 PAGE = "/acme"
+WARM_SECONDS = 0.5
 RATE = 500  # requests a second
 AFTER = 0.5  # seconds that a change is looked at
 CHANGES = 4
@@ -34,7 +35,7 @@ def measure_herd(figures: Figures, plan: Plan) -> None:
 def _ask(
     figures: Figures, plan: Plan, process: Process, coding: str, path: str, headers: tuple[str, ...]
 ) -> None:
-    with Herd(process.port, path, seconds=plan.herd_seconds / 6, headers=headers) as herd:
+    with Herd(process.port, path, seconds=WARM_SECONDS, headers=headers) as herd:
         herd.answers()  # warm
     cpu = process.cpu()
     with Herd(process.port, path, seconds=plan.herd_seconds, headers=headers) as herd:

@@ -22,8 +22,8 @@ class Plan:
     quick: bool
 
     @classmethod
-    def whole(cls, clients: int) -> "Plan":
-        most = max(clients, min(19_000, descriptor_limit()))
+    def whole(cls, clients: int, most: int) -> "Plan":
+        most = max(clients * 2, min(most, descriptor_limit()))
         return cls(clients, clients // 5, clients * 2, most, SIZES, 8, 15.0, 3.0, clients // 5, 1_000, False)
 
     @classmethod
