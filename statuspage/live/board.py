@@ -131,13 +131,15 @@ def _stamp(old: Part | None, new: Part, position: int) -> None:
     """Carry over the old stamp if markup and order of rows are the same; then the rows, likewise."""
     same = old is not None and old.shell == new.shell and _ids(old) == _ids(new)
     new.stamp = old.stamp if old is not None and same else position
+    if not new.children:
+        return
     before = {child.id: child for child in old.children} if old else {}
     for child in new.children:
         _stamp(before.get(child.id), child, position)
 
 
 def _ids(part: Part) -> list[str]:
-    return [child.id for child in part.children]
+    return [child.id for child in part.children] if part.children else []
 
 
 def _after(part: Part, position: int) -> Iterator[Part]:

@@ -31,6 +31,7 @@ class Channel(Boards):
         super().__init__(loaded, push_interval)
         self.build = build
         self.access_changes = 0
+        self._statuses: dict[Scope, Message] = {}  # as of this state, made for the first who asks
         self.on_broadcast: Callable[[Line], None] = lambda line: None  # hears those to everybody
         self.used_at = time.monotonic()
         self.on_move: Callable[[], None] = lambda: None  # hears of every new state
@@ -131,6 +132,7 @@ class Channel(Boards):
     def _take(self, loaded: State, lines: list[Line], missed: bool) -> None:
         overall = {scope: self.state.status(scope) for scope in self._status_scopes()}
         self.state = loaded
+        self._statuses = {}
         if missed:
             self._reset()
         for line in lines:
@@ -177,6 +179,11 @@ class Channel(Boards):
 
     def status_message(self, scope: Scope) -> Message:
         """The derived `status-update`: the last state, not a line of the log, so without `id`."""
+        if scope not in self._statuses:
+            self._statuses[scope] = self._status_message(scope)
+        return self._statuses[scope]
+
+    def _status_message(self, scope: Scope) -> Message:
         data = self.state.status_json(scope)
         return Message(
             "status-update",

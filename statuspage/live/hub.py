@@ -14,6 +14,7 @@ from ..database import snapshot
 from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.scope import Scope
+from ..models.status import Visibility
 from . import loading
 from .audience import Connection, Seat
 from .channel import UNKNOWN, Channel
@@ -34,6 +35,8 @@ class Hub:
         """Clients in no room: they hear broadcasts to everybody, and nothing else."""
         self.on_first_use: Callable[[], None] = lambda: None  # starts the dispatcher
         self.on_move: Callable[[Channel], None] = lambda channel: None  # hears of new states, and of its end
+        self.only_public: str | None = None
+        """The organization whose page is the start page, as of the last look; None if it may not be alone."""
         self._opening = threading.Lock()
         self._rung = object()  # the last ring: see _open()
         self._looked_at = -math.inf
@@ -80,6 +83,8 @@ class Hub:
     def ring(self, organization_id: str) -> None:
         """Its log has grown: whoever asks from now on sees it. Never blocks, never fails."""
         self._rung = object()
+        if organization_id != self.only_public:  # it may be public from now on
+            self.only_public = None
         if channel := self.channels.get(organization_id):
             channel.ring()
 
@@ -116,8 +121,11 @@ class Hub:
     def behind(self) -> list[str]:
         """The organizations whose log has grown, or that are gone, rung: one query for all."""
         self._watch_for_broadcasts()
-        moment = time.monotonic()
+        moment, rung = time.monotonic(), self._rung
         with snapshot() as session:
+            public = session.scalars(
+                select(Organization.id).where(Organization.visibility == Visibility.PUBLIC.value).limit(2)
+            ).all()
             heads = {
                 id: (epoch, seq)
                 for id, epoch, seq in session.execute(
@@ -126,15 +134,17 @@ class Hub:
                     )
                 )
             }
-        found = [
-            id
+        found = {
+            id: channel
             for id, channel in list(self.channels.items())
             if heads.get(id) != (channel.state.epoch, channel.state.seq)
-        ]
-        for id in found:
-            self.ring(id)
+        }
+        if self._rung is rung:  # else the next look tells
+            self.only_public = public[0] if len(public) == 1 else None
+        for channel in found.values():
+            channel.ring()
         self._looked_at = moment
-        return found
+        return list(found)
 
     def _watch_for_broadcasts(self) -> None:
         """A broadcast to everybody is in every organization's log: one open channel hears it for loners.

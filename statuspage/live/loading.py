@@ -67,8 +67,9 @@ def _tenants(session: Session, organization: Organization) -> dict[str, TenantFa
         .where(Tenant.organization_id == organization.id)
         .order_by(Tenant.name, Tenant.id)
     )
+    public = organization.public
     return {
-        id: TenantFacts(id, slug, name, organization.public and visibility == Visibility.PUBLIC, seq)
+        id: TenantFacts(id, slug, name, public and visibility == Visibility.PUBLIC, seq)
         for id, slug, name, visibility, seq in rows
     }
 

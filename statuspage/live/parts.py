@@ -5,22 +5,37 @@ from typing import Any
 
 from flask import current_app
 from jinja2 import Environment
+from markupsafe import escape
 
 from .board import Part
 
 ROWS = "\x00"  # where a list's partial puts its rows; no text from outside contains a NUL
+PATH = "\x01"  # where a partial puts the path of its page, likewise
 NO_DATA = "no_data"  # the shape of a page that watches nothing yet
 
 
 def part(id: str, partial: str, **values: Any) -> Part:
-    """A part without rows. `values` must be hashable, and hold everything that the partial shows."""
-    return Part(id, _shell(current_app.jinja_env, partial, id, tuple(values.items())))
+    """A part without rows. `values` must be hashable, and hold everything that the partial shows.
+
+    A `path` may stand in attributes only: parts that differ in nothing else are rendered once.
+    """
+    return Part(id, _shell_at(partial, id, values))
 
 
 def list_part(id: str, partial: str, rows: list[Part], **values: Any) -> Part:
     """A part around rows, each of which is a part. Its partial is told whether it is `empty`."""
     values["empty"] = not rows
-    return Part(id, _shell(current_app.jinja_env, partial, id, tuple(values.items())), tuple(rows))
+    return Part(id, _shell_at(partial, id, values), tuple(rows))
+
+
+def _shell_at(partial: str, id: str, values: dict[str, Any]) -> tuple[str, str]:
+    path = values.get("path")
+    if path is None:
+        return _shell(current_app.jinja_env, partial, id, tuple(values.items()))
+    values["path"] = PATH
+    before, after = _shell(current_app.jinja_env, partial, id, tuple(values.items()))
+    path = escape(path)
+    return before.replace(PATH, path), after.replace(PATH, path)
 
 
 @lru_cache(maxsize=20_000)

@@ -185,6 +185,11 @@ class State:
         shown = (None, *self.tenants) if scope.whole else _shown(scope)
         return [group for id in shown for group in self._groups_by_tenant.get(id, ())]
 
+    @cached_property
+    def drawn(self) -> dict[str, tuple[str, str]]:
+        """Markup by id, of what is the same on every page of this state: for the next board that shows it."""
+        return {}
+
     def headings(self, tenant_id: str | None) -> list[tuple[GroupFacts | None, list[ServiceFacts]]]:
         """What one page has of its own, group by group; what stands under none comes first."""
         own = self._services_by_tenant.get(tenant_id, ())
@@ -232,12 +237,15 @@ class State:
 
     def status(self, scope: Scope) -> ServiceStatus:
         """The scope as a whole: the worst service, or the worst open incident that names none."""
-        return worst(
-            [
-                *(service.status for service in self.services_of(scope)),
-                *(i.impact.status for i in self.open_incidents(scope) if not self.affected(i)),
-            ]
-        )
+        if scope not in self._statuses:
+            silent = (i.impact.status for i in self.open_incidents(scope) if not self.affected(i))
+            self._statuses[scope] = worst([*(s.status for s in self.services_of(scope)), *silent])
+        return self._statuses[scope]
+
+    @cached_property
+    def _statuses(self) -> dict[Scope, ServiceStatus]:
+        """Of the scopes that were asked for."""
+        return {}
 
     def description(self, scope: Scope) -> str:
         """The sentence that answers at a glance."""

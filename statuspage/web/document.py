@@ -71,7 +71,8 @@ def conditional(scope: Scope, state: State, tag: str, modified: datetime | None 
     response = Response()
     tag = f"{current_app.extensions['live'].build}-{scope.room}-{tag}".replace('"', "")
     response.set_etag(tag, weak=True)
-    response.last_modified = modified
+    if modified:  # an empty one would be written as of now
+        response.last_modified = modified
     public = state.is_public(scope)
     response.headers["Cache-Control"] = PUBLIC if public else "private, no-cache"
     if state.accent:

@@ -16,7 +16,7 @@ from ..live.hub import Hub
 from ..live.state import State
 from ..models.scope import Scope
 from .auth import is_visitor
-from .page_cache import Answer, Asked, Key, PageCache, key_of
+from .page_cache import Answer, Asked, Key, PageCache, Shown, key_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -41,7 +41,7 @@ def share(scope: Scope, state: State) -> None:
     What is read for it must be read after `state` was.
     """
     if is_visitor() and state.is_open_to_all(scope):
-        request.environ[SHARED] = (scope, state)
+        request.environ[SHARED] = Shown(scope, state)
 
 
 def share_current(scope: Scope) -> None:
@@ -51,9 +51,10 @@ def share_current(scope: Scope) -> None:
         share(scope, hub.channel(scope.organization_id).state_of(scope))
 
 
-def keep_to_oneself(response: Response) -> Response:
-    """It shows more than its scope."""
-    request.environ.pop(SHARED, None)
+def share_at_start(response: Response) -> Response:
+    """It was chosen because there is no other public organization."""
+    if shown := request.environ.get(SHARED):
+        request.environ[SHARED] = shown._replace(at_start=True)
     return response
 
 
@@ -125,14 +126,14 @@ class Door:
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         found = self._inner(environ, listen)
-        shared = environ.get(SHARED)
+        shown: Shown | None = environ.get(SHARED)
         status = int(said[0].split(" ", 1)[0]) if said else 0
-        if shared is None or status not in KEPT:
+        if shown is None or status not in KEPT:
             self._note_unshared(asked.target)
             return found
         body = _all_of(found)
         self._unshared.pop(asked.target, None)
-        flight.shared = self._cache.keep(asked, Answer(status, said[1], body), *shared)
+        flight.shared = self._cache.keep(asked, Answer(status, said[1], body), shown)
         return [body]
 
     def _note_unshared(self, target: str) -> None:

@@ -55,6 +55,14 @@ class Key(NamedTuple):
     encoding: str
 
 
+class Shown(NamedTuple):
+    """What an answer shows: a scope as it is in a state; `at_start`, as the only organization there is."""
+
+    scope: Scope
+    state: State
+    at_start: bool = False
+
+
 class Answer:
     """A status, its headers, and the bytes of the body (none for HEAD and 304)."""
 
@@ -110,10 +118,11 @@ _date = _Date()
 class Entry:
     """What is answered to one key: the whole, without its body to HEAD, and to one who has it already."""
 
-    def __init__(self, channel: Channel, scope: Scope, state: State) -> None:
+    def __init__(self, channel: Channel, shown: Shown) -> None:
         self.channel = channel
-        self.scope = scope
-        self.state = state
+        self.scope = shown.scope
+        self.state = shown.state
+        self.at_start = shown.at_start
         self.whole: Answer | None = None
         self.head: Answer | None = None
         self.unchanged: Answer | None = None
@@ -181,6 +190,8 @@ class PageCache:
             return False
         if not entry.holds_at(state) or not state.is_of_today:
             return False
+        if entry.at_start and self._hub.only_public != state.id:
+            return False
         entry.state = state
         channel.used_at = time.monotonic()
         return True
@@ -191,17 +202,18 @@ class PageCache:
         entry = self._entries.get(key) if key else None
         return entry.channel if entry and entry.channel.stale else None
 
-    def keep(self, asked: Asked, answer: Answer, scope: Scope, state: State) -> bool:
+    def keep(self, asked: Asked, answer: Answer, shown: Shown) -> bool:
         """Keep what somebody without proof was answered, who saw the scope in this state or a later one."""
-        key, channel = key_of(asked), self._hub.channels.get(scope.organization_id)
+        key, id = key_of(asked), shown.scope.organization_id
+        channel = self._hub.channels.get(id)
         if key is None or channel is None or not answer.is_for_all or answer.size > LARGEST:
             return False
         with self._lock:
             entry = self._entries.get(key)
-            if entry is None or entry.channel is not channel or not entry.holds_at(state):
+            if entry is None or entry.channel is not channel or not entry.holds_at(shown.state):
                 self._drop(key)
-                entry = self._entries[key] = Entry(channel, scope, state)
-                self._keys.setdefault(scope.organization_id, set()).add(key)
+                entry = self._entries[key] = Entry(channel, shown)
+                self._keys.setdefault(id, set()).add(key)
             else:
                 self.size -= entry.size
             entry.keep(answer)

@@ -8,7 +8,7 @@ from ..models.organization import Organization
 from ..models.scope import Scope
 from ..models.status import Visibility
 from . import document, setup
-from .door import keep_to_oneself
+from .door import share_at_start
 from .tenancy import scope_of_path
 
 blueprint = Blueprint("public", __name__)
@@ -39,7 +39,7 @@ def index() -> Response:
     if not organizations and setup.is_due():
         return redirect("/setup", 303)  # type: ignore[return-value]
     if len(organizations) == 1:
-        return keep_to_oneself(show(organizations[0].scope, "page"))  # there may soon be a second
+        return share_at_start(show(organizations[0].scope, "page"))
     page = render_template("public/index.html", organizations=organizations)
     return Response(page, headers={"Cache-Control": "no-cache"})
 

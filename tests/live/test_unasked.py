@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from statuspage.database import transaction
-from statuspage.live import entry, hub, sockets
+from statuspage.live import entry, hub, parts, sockets, views
 from statuspage.live.audience import Seat
 from statuspage.models.errors import NotFound
+from statuspage.models.incident import Incident
 from statuspage.models.organization import Tenant
 from statuspage.models.scope import Scope
 from statuspage.models.status import Visibility
@@ -196,3 +197,30 @@ def test_a_visitor_who_joins_over_a_socket_asks_nothing(app, cast, watched, aske
         assert wire.call("one", "join-organization", wish)["replayed"] == (view == "page")
         assert wire.call("one", "authenticate", wish)["role"] == "visitor"
     assert asked == []
+
+
+def test_what_a_thousand_pages_show_alike_is_rendered_once(cast, watched, monkeypatch):
+    """Rows, and what differs in the page's path alone; a page that did not move is not drawn at all."""
+    with transaction(cast.acme):
+        scopes = [Tenant.create(cast.acme, slug=f"t{n}", name="Alike").scope for n in range(20)]
+    seats = [take_seat(watched, scope) for scope in scopes]
+    get, rendered = parts.current_app.jinja_env.get_template, []
+    monkeypatch.setattr(
+        parts.current_app.jinja_env,
+        "get_template",
+        lambda name, *more: rendered.append(name) or get(name, *more),
+    )
+    with transaction(cast.acme):
+        Incident.open(cast.acme, None, title="For all", message="We look.")
+    watched.advance(cast.acme.id)
+    assert [len(seat.connection.heard) for seat in seats] == [2] * 20
+    for n, seat in enumerate(seats):
+        assert f'href="/acme/t{n}/incidents/' in seat.connection.heard[1].payload["html"]
+    assert rendered.count("incidents/_card.html") == 1
+    rendered.clear()
+    drawn, draw = [], views.draw
+    monkeypatch.setattr(views, "draw", lambda *asked: drawn.append(asked) or draw(*asked))
+    with transaction(cast.acme):
+        Incident.open(cast.acme, cast.north, title="For one", message="We look.")
+    watched.advance(cast.acme.id)
+    assert drawn == []

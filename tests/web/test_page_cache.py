@@ -19,6 +19,7 @@ from statuspage.web.page_cache import Asked, PageCache
 pytestmark = pytest.mark.one_database
 
 SHARED = [
+    "/",
     "/acme",
     "/acme/north",
     "/org-456",
@@ -231,10 +232,19 @@ def test_nothing_is_answered_of_yesterday(client, cast, flask, watched, cache, m
     assert cache.find(tiny("/acme")) is None
 
 
-def test_the_start_page_is_kept_for_nobody(client, cast, flask, cache):
-    """There may be a second public organization at any time."""
-    assert client.get("/").status_code == 200
-    assert len(cache) == 0
+def test_the_start_page_is_an_organizations_as_long_as_it_is_the_only_one(client, cast, flask, watched):
+    first = client.get("/").text
+    made = flask.asked
+    assert client.get("/").text == first
+    assert flask.asked == made
+    with transaction(cast.globex):
+        cast.globex.update(visibility=Visibility.PUBLIC)
+    assert "Globex" in client.get("/").text
+    watched.behind()
+    assert "Globex" in client.get("/").text
+    with transaction(cast.globex):
+        cast.globex.update(visibility=Visibility.PRIVATE)
+    assert client.get("/").text == first
 
 
 def test_its_memory_is_bounded_and_what_is_asked_for_stays(client, cast, flask, cache):

@@ -127,28 +127,29 @@ def _groups(state: State, scope: Scope) -> list[Part]:
         by_group.setdefault(service.group_id, []).append(service)
     headings = [None, *state.groups_of(scope)]
     return [
-        _group(heading, by_group[heading.id if heading else None], few=len(services) <= FEW)
+        _group(state, heading, by_group[heading.id if heading else None], few=len(services) <= FEW)
         for heading in headings
         if (heading.id if heading else None) in by_group
     ]
 
 
-def _group(heading: GroupFacts | None, services: list[ServiceFacts], *, few: bool) -> Part:
+def _service(state: State, service: ServiceFacts) -> Part:
+    """A row, drawn once for all the tenants' pages that it stands on."""
+    id = f"service-{service.id}"
+    shell = state.drawn.get(id)
+    if shell is None:
+        facts = {"name": service.name, "description": service.description, "status": service.status}
+        shell = state.drawn[id] = part(id, "services/_service.html", **facts).shell
+    return Part(id, shell)
+
+
+def _group(state: State, heading: GroupFacts | None, services: list[ServiceFacts], *, few: bool) -> Part:
     """On a page of many services only groups with trouble inside are open."""
     status = worst(service.status for service in services)
     return list_part(
         f"group-{heading.id if heading else 'none'}",
         "services/_group.html",
-        [
-            part(
-                f"service-{service.id}",
-                "services/_service.html",
-                name=service.name,
-                description=service.description,
-                status=service.status,
-            )
-            for service in services
-        ],
+        [_service(state, service) for service in services],
         name=heading.name if heading else "",
         status=status,
         open=few or status is not ServiceStatus.OPERATIONAL,
