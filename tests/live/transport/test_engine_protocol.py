@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from http.client import HTTPResponse
 
 import httpx
@@ -24,7 +25,8 @@ def running(tmp_path_factory):
 def echo(running):
     yield running
     running.forget()
-    assert running.log.read_text() == ""
+    said = running.log.read_text()
+    assert said == ""
 
 
 def upgrade(echo, query):
@@ -150,10 +152,21 @@ def test_the_heartbeat_over_polling_keeps_a_session(echo):
 
 
 def test_the_heartbeat_over_websocket_keeps_a_session(echo):
+    """Once in 300 milliseconds, no second more or less: longer than the timeout."""
     ws = echo.websocket()
+    started = time.monotonic()
     for _ in range(4):
         assert ws.recv() == "2"
         ws.send("3")
+    assert 1 < time.monotonic() - started < 3
+
+
+def test_a_session_that_answers_no_ping_ends_though_it_polls(echo):
+    query = echo.polling()
+    assert echo.get(query).text == "2"
+    last = echo.get(query)
+    assert last.text == "1" or last.status_code == 400
+    assert echo.get(query).status_code == 400
 
 
 def test_a_session_that_nobody_polls_ends_with_the_ping_timeout(echo):
