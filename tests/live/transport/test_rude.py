@@ -36,12 +36,13 @@ def test_nothing_is_left_of_ten_thousand_rude_clients(start):
 @contextlib.contextmanager
 def news(site):
     """Meanwhile everybody who is there is told something, ten times a second."""
-    over = threading.Event()
+    over, answers = threading.Event(), set()
 
     def tell():
         with httpx.Client(base_url=site.url, timeout=DEADLINE) as http:
             while not over.wait(0.1):
-                http.post("/broadcast", params={"first": 0, "last": 5, "size": 2000})
+                params = {"first": 0, "last": 5, "size": 2000}
+                answers.add(http.post("/broadcast", params=params).status_code)
 
     thread = threading.Thread(target=tell)
     thread.start()
@@ -50,6 +51,7 @@ def news(site):
     finally:
         over.set()
         thread.join()
+    assert answers == {200}
 
 
 def settled(site, empty):
