@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -108,6 +109,32 @@ def test_a_storm_of_comers_and_goers_leaves_nothing(place, until):
             connection.send(f'42["join-organization",{{"organizationId":"{place.id}"}}]')
             cut(connection.sock) if number % 2 else connection.close()
     assert until(0)["rooms"] == {}
+
+
+def test_a_storm_of_streams_polls_and_pages_that_vanish_leaves_nothing(place, until):
+    """Whether they go in the answer, before it or in their own request."""
+    page = f"/{place.id}"
+    targets = [
+        f"{page}/stream",
+        f"{page}/stream?view=page",
+        f"{page}/changes?wait=1&cursor={place.head}",
+        page,
+    ]
+    until(0)
+    descriptors = Path(f"/proc/{place.server.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+    for number in range(240):
+        connection = socket.create_connection(("127.0.0.1", place.server.port), timeout=DEADLINE)
+        request = f"GET {targets[number % 4]} HTTP/1.1\r\nHost: here\r\n\r\n".encode()
+        connection.sendall(request[: len(request) if number % 3 else -2])
+        if number % 3 == 2 and number % 4 != 2:
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
+        cut(connection) if number // 4 % 2 else connection.close()
+    assert until(0)["rooms"] == {}
+    deadline = time.monotonic() + DEADLINE
+    while len(list(descriptors.iterdir())) > before:
+        assert time.monotonic() < deadline
+        place.say()  # who hears nothing is not known to be gone
 
 
 def raw_url(place: Place) -> str:

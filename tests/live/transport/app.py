@@ -220,8 +220,8 @@ def broadcast():
     sids = [sid for sid, _ in socketio.server.manager.get_participants("/", None)]
     for number in range(first, last):
         encoded = transport.encode("news", {"number": number, "text": "x" * size})
-        for sid in sids:
-            transport.send(socketio, sid, encoded)
+        for session in filter(None, (transport.session(socketio, sid) for sid in sids)):
+            session.send(encoded)
     return ""
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.live.transport.rude import JOINED, POLL, POST, PROBE, SESSION, SOCKET, Client
 from tests.live.transport.wire import POLLING, all_bytes, masked
 
+pytestmark = pytest.mark.xfail(run=False, reason="a FIN is noticed late: 50 s instead of 2")
 CASES, AT_ONCE = (50_000 if "SOAK" in os.environ else 1000), 50
 CHUNK_SIZES = pytest.mark.xfail(reason="an empty chunk size is a 500 and a traceback", strict=True)
 

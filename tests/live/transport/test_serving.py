@@ -8,6 +8,7 @@ import socket
 import httpx
 import pytest
 
+from tests.live.transport.rude import JOINED, SOCKET
 from tests.live.transport.wire import DEADLINE, POLLING, all_bytes, beside, close_code, reset, until
 
 
@@ -54,6 +55,15 @@ def test_a_broken_chunk_is_a_bad_request_and_closes_the_session(start):
                 assert all_bytes(sock).startswith(b"HTTP/1.1 400")
             assert site.get(query).status_code == 400
     assert "Traceback" not in site.log.read_text()
+
+
+@pytest.mark.xfail(reason="a half-closed client gets no 101; its FIN is noticed late", strict=True)
+@pytest.mark.parametrize("sent", [SOCKET, JOINED], ids=["WebSocket", "in a room"])
+def test_a_client_that_says_no_more_is_answered_and_closed_at_once(site, sent):
+    with socket.create_connection(("127.0.0.1", site.port), timeout=0.5) as sock:
+        sock.sendall(sent)
+        sock.shutdown(socket.SHUT_WR)
+        assert all_bytes(sock).startswith(b"HTTP/1.1 ")
 
 
 def test_folded_headers_are_not_echoed(site):

@@ -21,7 +21,8 @@ def test_a_slow_reader_among_two_hundred_gets_all_or_a_clean_cut_and_they_get_al
             selector.register(reader.socket, selectors.EVENT_READ, reader)
         for first in range(0, EVENTS, AT_ONCE):
             last = first + AT_ONCE
-            site.http.post("/broadcast", params={"first": first, "last": last, "size": SIZE})
+            params = {"first": first, "last": last, "size": SIZE}
+            assert site.http.post("/broadcast", params=params).status_code == 200
             read_up_to(ends[last - 1], selector, others, slow)
     assert all(reader.position == len(stream) and not reader.rest for reader in others)
     while slow.position < len(stream) and slow.read(65536):

@@ -20,7 +20,8 @@ def running(tmp_path_factory):
 def reference(running):
     yield running
     running.forget()
-    assert "Traceback" not in running.log.read_text()
+    said = running.log.read_text()
+    assert "Traceback" not in said, said
 
 
 @pytest.fixture
