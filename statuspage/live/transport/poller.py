@@ -26,6 +26,8 @@ MAX_UNSENT = 16 << 20  # bytes that a client may owe us
 SLOW, DEAF = "too slow", "it reads nothing"
 IN, OUT, URGENT = 1, 4, 8 | 16  # epoll's bits: readable, writable, error or hung up
 
+close = monkey.get_original("os", "close")  # gevent's closes at some later turn of its loop
+
 
 class Reader(Protocol):
     """Who acts on a connection. It runs in the hub: it must not block."""
@@ -40,14 +42,14 @@ class Reader(Protocol):
 class Wire:
     """One connection of the poller."""
 
-    __slots__ = ("blocked", "fd", "finishing", "max_pieces", "paused", "poller", "reader", "unsent")
+    __slots__ = ("blocked", "ended", "fd", "finishing", "max_pieces", "paused", "poller", "reader", "unsent")
 
     def __init__(self, poller: "Poller", fd: int, reader: Any, max_pieces: int) -> None:
         self.poller, self.fd, self.reader = poller, fd, reader
         self.max_pieces = max_pieces
         self.unsent: Any = None  # nothing, one piece, or a list of pieces
         self.blocked = 0.0  # since when the peer takes nothing; it is 0 while it does
-        self.paused = self.finishing = False
+        self.paused = self.finishing = self.ended = False
 
     def send(self, data: bytes) -> None:
         """Queue these bytes, without yielding; nothing happens once the connection ends.
@@ -95,7 +97,7 @@ class Wire:
         if why:
             traffic.log.info("a connection was cut: %s", why)
         self.poller.forget(self)
-        os.close(self.fd)
+        close(self.fd)
         self.fd, self.unsent = -1, None
         self._tell_reader(why)
 
@@ -132,9 +134,19 @@ class Wire:
         except OSError:
             data = b""
         if not data:
-            self.cut()
+            self._end()
         elif not self.finishing:
             self.reader.receive(data)
+
+    def _end(self):
+        """The peer says no more; what we owe it is still sent."""
+        if self.unsent is None:
+            self.cut()
+            return
+        self.finish()
+        self.ended = self.paused = True
+        self._watch()
+        self._tell_reader("")
 
     def writable(self) -> None:
         self.blocked = 0.0
@@ -194,6 +206,9 @@ class Wire:
             self.cut(DEAF)
 
     def _shut(self):
+        if self.ended:  # the peer went before us
+            self.cut()
+            return
         with contextlib.suppress(OSError):
             end = socket.socket(fileno=self.fd)
             try:
@@ -218,10 +233,9 @@ class Poller:
     """All wires of this process. `patience`: seconds that a peer may take nothing before it is cut."""
 
     def __init__(self, clock: Any, patience: float) -> None:
-        epoll = monkey.get_original("select", "epoll")
         self.clock, self.patience = clock, patience
         self.wires: dict[int, Wire] = {}
-        self._epoll = epoll()
+        self._epoll = monkey.get_original("select", "epoll")()
         self._ready: deque[Wire] = deque()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._rung = False
@@ -264,7 +278,7 @@ class Poller:
         self._watcher.stop()
         self._watcher.close()
         self._epoll.close()
-        os.close(self._bell)
+        close(self._bell)
 
     def _turn(self) -> None:
         """One turn in gevent's loop: read, then write, each for a slice of time at most.

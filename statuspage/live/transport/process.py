@@ -31,6 +31,18 @@ BACKLOG = 4096  # thousands of pages reconnect at once after a restart
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
+class Body(pywsgi.Input):
+    """A request's body. A chunk size that is none is the client's fault, not ours."""
+
+    __slots__ = ()
+
+    def _chunked_read(self, length=None, use_readline=False):
+        try:
+            return super()._chunked_read(length, use_readline)
+        except ValueError:
+            raise pywsgi._InvalidClientInput("chunk size") from None
+
+
 class Handler(pywsgi.WSGIHandler):
     """One HTTP request; what is wrong with it is answered with 400 and costs no line in the log."""
 
@@ -70,7 +82,9 @@ class Handler(pywsgi.WSGIHandler):
         sock.close()
 
     def get_environ(self):
-        return {**super().get_environ(), "transport.request": self}
+        environ = super().get_environ()
+        self.wsgi_input.__class__ = Body
+        return {**environ, "transport.request": self}
 
     def hand_over(self, max_pieces: int) -> tuple[Any, bytes]:
         """Give the connection away: its wire, and the bytes that came behind the request."""
@@ -86,8 +100,13 @@ class Handler(pywsgi.WSGIHandler):
             super().process_result()
             return
         self.response_headers.append((b"Connection", b"close"))
-        self.write(b"")
-        stream.serve(self.hand_over(stream.max_pieces)[0])
+        try:
+            self.write(b"")
+            wire, _ = self.hand_over(stream.max_pieces)
+        except BaseException:  # its client is gone already
+            stream.close()
+            raise
+        stream.serve(wire)
 
     def finalize_headers(self):
         super().finalize_headers()

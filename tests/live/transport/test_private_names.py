@@ -29,9 +29,11 @@ PRIVATE = [
     (flask_socketio.SocketIO(), "init_app server manage_session wsgi_server"),
     (
         pywsgi.WSGIHandler,
-        "_handle_client_error handle_error read_requestline start_response write headers_sent "
-        "close_connection ignored_socket_errors",
+        "_handle_client_error _log_error handle_error handle_one_request get_environ process_result "
+        "finalize_headers start_response write headers_sent close_connection ignored_socket_errors",
     ),
+    (pywsgi.Input, "_chunked_read"),
+    (pywsgi, "_InvalidClientInput"),
     (pywsgi.WSGIServer, "init_socket close stop stop_timeout serve_forever"),
 ]
 
