@@ -12,10 +12,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from bench.figures import Figures
 from bench.load import ORGANIZATION, Load, Void
 from bench.mark import mark
 from bench.place import BENCH, BUILD, NODE, ROOT
 from bench.process import Process, free_port, inherited
+from statuspage import config
 
 SOCKET_PATH = "/socket.io/?EIO=4&transport=websocket"
 SECONDS = 20.0
@@ -103,6 +105,14 @@ class Ours(Contender):
     def stop(self) -> None:
         super().stop()
         shutil.rmtree(self._instance, ignore_errors=True)
+
+
+def offer_for(figures: Figures, packing: str) -> bool:
+    """Clients always offer compression, unless that is the only way to see this server without it."""
+    if packing == "packed" or any(setting.name == "COMPRESSION" for setting in config.SETTINGS):
+        return True
+    figures.remark("The server has no setting COMPRESSION: for plain figures clients did not offer it.")
+    return False
 
 
 class Node(Contender):
