@@ -166,6 +166,8 @@ def _others(plan: Plan) -> list[Bar]:
         Bar("storm", f"{storm}, data: writes : events", ("storm data bound", "ours"), None, 0.5, number),
         Bar("storm", "the same, HTML: messages to each viewer", ("storm page messages", "ours"), None, None, number),
         Bar("storm", "the same, HTML: until all are current", ("storm page seconds", "ours"), None, None, milli),
+        Bar("storm", "the same, HTML: the writing of it", ("storm page wrote", "ours"), None, None, milli),
+        Bar("storm", "the same, data: the writing of it", ("storm data wrote", "ours"), None, None, milli),
         Bar("storm", "the same, data: until all have everything", ("storm data seconds", "ours"), None, None, milli),
         Bar("mixed", f"{plan.clients:,} of whom 10 % do not read, edits every 100 ms: p99 of other requests", ("mixed", "ours"), None, None, milli),
         Bar("mixed", "the same: memory that it took", ("mixed memory", "ours"), None, None, kilobytes),

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from bench import views
-from bench.contenders import Ours
+from bench.contenders import Ours, offer_for
 from bench.figures import Figures
 from bench.load import ORGANIZATION, Load
 from bench.plan import Plan
@@ -18,12 +18,13 @@ def measure(figures: Figures, _plan: Plan) -> None:
     if figures.round:
         return
     for packing in ("plain", "packed"):
+        offer = int(offer_for(figures, packing))
         for view in ("page", "data"):
             with Ours(COMPRESSION=str(int(packing == "packed"))) as server, Load() as load:
                 if view == "page":
-                    views.join(server, load, 1)
+                    views.join(server, load, 1, offer=offer)
                 else:
-                    server.join(load, 1)
+                    server.join(load, 1, offer=offer)
                 _when_calm(load)
                 figures.note(f"change {view}", packing, _life_of_an_incident(server, load))
 

@@ -7,17 +7,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from bench.figures import Figures
 from bench.load import ORGANIZATION, Load, Void
 from bench.mark import mark
 from bench.place import BENCH, BUILD, NODE, ROOT
 from bench.process import Process, free_port, inherited
+from statuspage import config
 
 SOCKET_PATH = "/socket.io/?EIO=4&transport=websocket"
 SECONDS = 20.0
+KEPT_SECONDS = 2.0  # Node closes a connection after five
 
 
 class Contender(Process):
@@ -26,6 +30,7 @@ class Contender(Process):
     def __init__(self, words: list[str], environ: dict[str, str]) -> None:
         super().__init__(words, environ)
         self.number = 0  # of the latest broadcast
+        self._asked = 0.0
         self.headers = {"Content-Type": "application/json"}
         self._operator = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
 
@@ -37,8 +42,11 @@ class Contender(Process):
         return self.number
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> bytes:
-        """By the operator, over one kept connection."""
+        """By the operator, over one kept connection; a new one after a pause in which servers close it."""
         text = None if body is None else json.dumps(body)
+        if time.monotonic() - self._asked > KEPT_SECONDS:
+            self._operator.close()
+        self._asked = time.monotonic()
         try:
             self._operator.request(method, path, text, {**self.headers, **headers})
             response = self._operator.getresponse()
@@ -97,6 +105,14 @@ class Ours(Contender):
     def stop(self) -> None:
         super().stop()
         shutil.rmtree(self._instance, ignore_errors=True)
+
+
+def offer_for(figures: Figures, packing: str) -> bool:
+    """Clients always offer compression, unless that is the only way to see this server without it."""
+    if packing == "packed" or any(setting.name == "COMPRESSION" for setting in config.SETTINGS):
+        return True
+    figures.remark("The server has no setting COMPRESSION: for plain figures clients did not offer it.")
+    return False
 
 
 class Node(Contender):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.contenders import Bare, Contender, Node, Ours, Stock
+from bench.contenders import Bare, Contender, Node, Ours, Stock, offer_for
 from bench.figures import Figures
 from bench.load import Load, Void
 from bench.plan import Plan
@@ -38,6 +38,7 @@ class Session:
     send: Callable[[int], int]  # a message of so many characters; its number
     kind: str = "socket"  # or "stream"
     packing: str = "plain"  # or "packed"
+    offer: bool = True  # the clients' of permessage-deflate
     wires: Path | None = None  # where the bytes of each message are kept, named by its number
 
     def run(self, figures: Figures, plan: Plan, steps: list[int], sizes: tuple[int, ...]) -> None:
@@ -49,7 +50,7 @@ class Session:
     def _run(self, figures: Figures, plan: Plan, steps: list[int], sizes: tuple[int, ...]) -> None:
         here = 0
         for clients in steps:
-            self.server.join(self.load, clients - here, self.kind)
+            self.server.join(self.load, clients - here, self.kind, offer=int(self.offer))
             here = clients
             for size in sizes:
                 for _ in range(WARM):
@@ -98,13 +99,13 @@ def _ours_and_bare(figures: Figures, plan: Plan, steps: list[int], kind: str, pa
     """First ours, then the bare loop with the very bytes that ours wrote."""
     with tempfile.TemporaryDirectory(prefix="bench-wire-") as folder:
         with Ours(COMPRESSION=str(int(packing == "packed"))) as ours, Load() as load:
-            Session(ours, load, ours.broadcast, kind, packing, Path(folder)).run(
-                figures, plan, steps, plan.sizes
-            )
+            offer = offer_for(figures, packing)
+            session = Session(ours, load, ours.broadcast, kind, packing, offer, Path(folder))
+            session.run(figures, plan, steps, plan.sizes)
             files = [Path(folder, str(number + 1)) for number in range(ours.number)]
         header = _header(kind, [file.read_bytes() for file in files])
-        if packing == "packed" and header != PACKED:
-            figures.remark("This server does not compress: its packed figures are plain ones.")
+        if kind == "socket" and (packing == "packed") != (header == PACKED):
+            raise Void(f"the frames of {ours.name} that should be {packing} are not")
         with Bare(kind, header) as bare, Load() as load:
             rest = iter(files)
             session = Session(bare, load, lambda _size: bare.send(next(rest)), kind, packing)

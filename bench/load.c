@@ -67,6 +67,7 @@ static void begin_crowd(const char *line) {
     crowd->first = number_of(line, "first", 0);
     crowd->window = number_of(line, "window", 64);
     crowd->deaf = number_of(line, "deaf", 0);
+    crowd->offer = number_of(line, "offer", 1);
     crowd->strict = number_of(line, "strict", 1);
     crowd->after = number_of(line, "after", 0);
     if ((text = field(line, "path"))) snprintf(crowd->path, sizeof crowd->path, "%s", text);

@@ -10,13 +10,13 @@ from bench.mark import mark
 from bench.writer import LENGTH
 
 
-def join(server: Ours, load: Load, clients: int, *, per: int = 0) -> None:
+def join(server: Ours, load: Load, clients: int, *, per: int = 0, offer: int = 1) -> None:
     """Of the organization's page; with `per`, so many of each tenant's page that the writer made."""
     claim = {"organizationId": ORGANIZATION, "view": "page"}
     if per:
         claim["tenantId"] = "bench-%d"
     words = json.dumps(["authenticate", claim], separators=(",", ":"))
-    load.connect(server.port, clients, words, path=SOCKET_PATH, strict=0, per=per or clients)
+    load.connect(server.port, clients, words, path=SOCKET_PATH, strict=0, per=per or clients, offer=offer)
 
 
 def change(server: Ours, load: Load, clients: int) -> tuple[float, Delivery]:

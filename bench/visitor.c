@@ -167,9 +167,9 @@ static void ask(int fd) {
         ? snprintf(request + length, sizeof request - length, "Accept: text/event-stream\r\n\r\n")
         : snprintf(request + length, sizeof request - length,
             "Origin: http://127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %08xAAAAAAAAAAAAAA==\r\n"
-            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
-            crowd->port, fd);
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %08xAAAAAAAAAAAAAA==\r\n%s\r\n",
+            crowd->port, fd,
+            crowd->offer ? "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n" : "");
     visitors[fd].state = HEAD;
     struct epoll_event wish = {.events = EPOLLIN, .data.fd = fd};
     epoll_ctl(poller, EPOLL_CTL_MOD, fd, &wish);

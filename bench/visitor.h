@@ -11,6 +11,7 @@ struct crowd { /* those that one `connect` brought */
     enum kind kind;
     int port, total, per, opened, joined, failed, gone, window;
     int deaf;                  /* of a hundred, those that never read once they have joined */
+    int offer;                 /* permessage-deflate, as browsers do */
     int strict;                /* numbers without a gap; else rising */
     uint32_t after;            /* the number that came last before they joined */
     char path[512], join[1024]; /* with %d: the number of the page, of which each has `per` viewers */

@@ -13,6 +13,7 @@ from statuspage import create_app
 from statuspage.database import db, new_id, transaction
 from statuspage.models.organization import Organization, Tenant
 from statuspage.models.service import Service
+from statuspage.models.status import ServiceStatus
 
 STORM_SECONDS = 1.0
 LENGTH = 150  # of a description with a mark
@@ -37,17 +38,24 @@ def make_tenants(organization: Organization, count: int, _first: int) -> None:
 
 
 def edit_service(organization: Organization, count: int, first: int) -> None:
+    """The first and the last edit are marked; between them the status goes to and fro."""
     service = db.session.get_one(Service, "service-1")
-    _spread(count, lambda i: _edit(organization, service, first + i))
+    marked = {0, count - 1}
+    _spread(count, lambda i: _edit(organization, service, first + i, marked=i in marked))
 
 
 def broadcast(organization: Organization, count: int, first: int) -> None:
     _spread(count, lambda i: _broadcast(organization, first + i))
 
 
-def _edit(organization: Organization, service: Service, number: int) -> None:
+def _edit(organization: Organization, service: Service, number: int, *, marked: bool) -> None:
     with transaction(organization):
-        service.update(description=mark(number, LENGTH, plain=True))
+        if marked:
+            service.update(description=mark(number, LENGTH, plain=True))
+        else:
+            service.update(
+                own_status=(ServiceStatus.MAJOR_OUTAGE, ServiceStatus.OPERATIONAL)[number % 2].value
+            )
 
 
 def _broadcast(organization: Organization, number: int) -> None:
