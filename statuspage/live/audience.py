@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..clock import now
 from ..models.access import NOBODY, Proof
 from ..models.role import Role
 from ..models.scope import Scope
+from . import transport
 from .message import Message
 
 
@@ -17,6 +18,10 @@ class Connection(Protocol):
     """A Socket.IO client, a stream or a held poll. None of its methods yields or raises."""
 
     id: str
+
+    @property
+    def outlet(self) -> Any:
+        """What has its wire and the form in which it takes messages: see transport.spread()."""
 
     @property
     def transport(self) -> str:
@@ -67,8 +72,13 @@ class Room:
         self.seats: set[Seat] = set()
 
     def deliver(self, message: Message) -> None:
-        for seat in list(self.seats):
-            seat.connection.deliver(message)
+        tell([seat.connection for seat in self.seats], message)  # some may leave meanwhile
+
+
+def tell(connections: Iterable[Connection], message: Message) -> None:
+    """Queue a message to all of these: in one go to those on a wire, then to the others."""
+    for connection in transport.spread(message, connections):
+        connection.deliver(message)
 
 
 class Audience:

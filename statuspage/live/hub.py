@@ -16,7 +16,7 @@ from ..models.organization import Organization
 from ..models.scope import Scope
 from ..models.status import Visibility
 from . import loading
-from .audience import Connection, Seat
+from .audience import Connection, Seat, tell
 from .channel import UNKNOWN, Channel
 from .feed import Line
 from .message import Message
@@ -160,8 +160,7 @@ class Hub:
     def _tell_loners(self, line: Line) -> None:
         if line.broadcast_id and line.broadcast_id not in self._heard:
             self._heard.append(line.broadcast_id)
-            for connection in list(self.loners):
-                connection.deliver(line.global_message)
+            tell(list(self.loners), line.global_message)
 
     def upkeep(self) -> None:
         """End expired seats, push what rested, forget what nobody watches."""
@@ -197,5 +196,4 @@ class Hub:
         """Before a shutdown: ask every client to come back within so many seconds, each at its own moment."""
         message = Message("drain", {"delay": DRAIN_SECONDS})
         for channel in list(self.channels.values()):
-            for seat in list(channel.seats):
-                seat.connection.deliver(message)
+            tell([seat.connection for seat in channel.seats], message)

@@ -42,6 +42,16 @@ class Message:
         """The Socket.IO packet, shared by all receivers."""
         return transport.encode(self.name, self.payload)
 
+    @property
+    def frame(self) -> bytes:
+        """The packet as a WebSocket carries it."""
+        return self.packet.frame
+
+    @property
+    def deflated(self) -> bytes:
+        """The same, compressed."""
+        return self.packet.deflated
+
     @cached_property
     def sse(self) -> bytes:
         """The event of a stream (WHATWG HTML, server-sent events). JSON has no raw newline: one data line."""

@@ -41,11 +41,11 @@ DRAINED = 200  # queued packets below which a replay goes on
 class SocketConnection:
     """One Socket.IO client: the secret it brought, the role it lowered itself to, and its seats."""
 
-    __slots__ = ("cap", "gone", "id", "refused", "said", "seats", "secret", "session", "window")
+    __slots__ = ("cap", "gone", "id", "outlet", "refused", "said", "seats", "secret", "window")
 
     def __init__(self, session: transport.Session, secret: str | None) -> None:
         self.id = new_id()  # never the session id, which is a bearer secret
-        self.session = session
+        self.outlet = session
         self.secret = secret
         self.cap: Role | None = None
         self.seats: tuple[Seat, ...] = ()
@@ -56,20 +56,20 @@ class SocketConnection:
 
     @property
     def transport(self) -> str:
-        return self.session.transport
+        return self.outlet.transport
 
     def deliver(self, message: Message) -> None:
-        self.session.send(message.packet)
+        self.outlet.send(message.packet)
 
     def wait_until_drained(self) -> None:
         """Let a slow client take in what was replayed; one that does not move is cut by the transport."""
         deadline = time.monotonic() + DRAIN_SECONDS
-        while self.session.backlog > DRAINED and time.monotonic() < deadline:
+        while self.outlet.backlog > DRAINED and time.monotonic() < deadline:
             time.sleep(0.01)
 
     def end(self, reason: str) -> None:
         self.deliver(Message("error", {"message": reason}))
-        self.session.disconnect()
+        self.outlet.disconnect()
 
 
 class Sockets:

@@ -32,7 +32,9 @@ class Stream:
     Under a WSGI server that is not ours: iterate it, and close() it when the client is gone.
     """
 
-    __slots__ = ("_app", "_channel", "_cursor", "_out", "_seat", "id")
+    __slots__ = ("_app", "_channel", "_cursor", "_out", "_seat", "id", "outlet", "wire")
+
+    form = "sse"  # as which it takes messages
 
     transport = "sse"
     max_pieces = 2 * REMEMBERED  # events that a client may be behind before it is cut
@@ -44,6 +46,7 @@ class Stream:
         self._channel = channel
         self._cursor = cursor
         self._out: Any = Held()
+        self.outlet, self.wire = self, None
         self._seat = _take_seat(channel, Seat(self, scope, view), proof)
         self._out.send(b"retry: %d\n\n" % random.randint(1000, 5000))
         self.deliver(channel.head_for(self._seat))
@@ -74,6 +77,7 @@ class Stream:
         """From now on, events are written to this wire. Returns when what was missed is queued."""
         held, self._out, wire.reader = self._out, wire, self
         held.pour(wire)
+        self.wire = wire
         if self._seat.view == DATA:
             self._catch_up()
 
@@ -81,6 +85,7 @@ class Stream:
         """A client has nothing to say on a stream."""
 
     def lost(self, why: str) -> None:
+        self.wire = None
         self.close()
 
     # On any other server: a thread each
@@ -133,11 +138,13 @@ class Poll:
     """One held answer: it wakes when its room hears something, or its right ends."""
 
     transport = "poll"
+    wire = None
 
     def __init__(self, channel: Channel, scope: Scope, view: str, proof: Proof) -> None:
         """Take a seat at once. NotFound when there is no such view, or no right to it."""
         self.id = new_id()
         self._channel = channel
+        self.outlet = self
         self._news = threading.Event()
         self._cursor: Cursor | None = None
         self._seat = _take_seat(channel, Seat(self, scope, view), proof)

@@ -5,17 +5,20 @@ that depends on inner names of python-engineio, python-socketio, Flask-SocketIO 
 `PRIVATE` in tests/live/test_transport.py lists them, so that an upgrade that renames one fails there.
 """
 
+from functools import cached_property
+
 from engineio import packet as engine_packet
 from flask import Flask
 from flask_socketio import SocketIO
 from socketio import packet
 
-from . import traffic
+from . import frames, traffic
+from .poller import spread
 from .process import serve
 from .server import Packet, Server
-from .session import Session
+from .session import Session, shortest
 
-__all__ = ["Encoded", "Session", "create", "encode", "serve", "session"]
+__all__ = ["Encoded", "Session", "create", "encode", "serve", "session", "spread"]
 
 PATH = "/socket.io/"
 
@@ -26,6 +29,16 @@ class Encoded(engine_packet.Packet):
     def __init__(self, name: str, payload: dict):
         text = Packet(packet.EVENT, data=[name, payload], binary=False).encode()
         super().__init__(engine_packet.MESSAGE, text)
+
+    @cached_property
+    def frame(self) -> bytes:
+        """As a WebSocket carries it."""
+        return frames.frame(self.encode())
+
+    @cached_property
+    def deflated(self) -> bytes:
+        """The same for a client that can unpack it."""
+        return shortest(self.encode())
 
 
 class Transport(SocketIO):

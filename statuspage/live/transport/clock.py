@@ -12,6 +12,7 @@ from typing import Any
 from . import traffic
 
 LONGEST = 60.0  # seconds between two looks
+TICK = 0.02  # seconds that what is due may wait for more: a thousand pings are one turn, not a thousand
 
 
 class Clock:
@@ -46,7 +47,7 @@ class Clock:
             now = time.monotonic()
             self._next = min((q[0][0] for q in list(self._queues.values()) if q), default=now + LONGEST)
             if self._next > now:
-                self._wake.wait(self._next - now)
+                self._wake.wait(self._next - now + TICK)
             self._ring(time.monotonic())
 
     def _ring(self, now):

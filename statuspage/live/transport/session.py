@@ -12,7 +12,7 @@ from typing import Any
 from engineio import packet
 
 from . import frames, traffic
-from .poller import SLOW
+from .poller import SLOW, Wire
 from .websocket import WebSocket
 
 PACKETS_PER_POLL = 16  # python-engineio clients refuse a payload with more
@@ -35,6 +35,7 @@ class Session:
         "attended",
         "closed",
         "closing",
+        "form",
         "inbox",
         "kept",
         "lingering",
@@ -47,6 +48,7 @@ class Session:
         "server",
         "sid",
         "socket",
+        "wire",
     )
 
     def __init__(self, engine: Any, sid: str, request: Any, *, polls: bool):
@@ -54,6 +56,8 @@ class Session:
         self.queue: Any = engine.create_queue() if polls else None
         self.kept: Any = None  # what python-socketio's get_session() keeps
         self.socket: WebSocket | None = None
+        self.wire: Any = None  # where the poller may write events to, and in which form: see Poller.spread()
+        self.form = "frame"
         self.inbox: deque[Any] | None = None  # messages whose handler has not run, while one runs
         self.probe: Probe | None = None  # a WebSocket that is being tried
         self.polling = self.posting = False  # a GET, a POST is being answered
@@ -125,7 +129,7 @@ class Session:
         """
         if self.closing:
             return None
-        self.closing = True
+        self.closing, self.wire = True, None
         self.lingering = linger and self.socket is None
         if self.socket is None:
             if last:
@@ -245,6 +249,9 @@ class Session:
     def adopt(self, socket: WebSocket) -> None:
         """From now on it is served over this WebSocket."""
         self.socket, socket.owner = socket, self
+        self.form = "deflated" if socket.deflate else "frame"
+        if isinstance(socket.wire, Wire) and not self.server.log_traffic:
+            self.wire = socket.wire
         waiting, self.queue = self.queue, None
         while waiting and waiting.qsize():
             self.send(waiting.get())
@@ -295,11 +302,14 @@ def deflated(pkt: Any) -> bytes:
     try:
         return pkt.deflated
     except AttributeError:
-        plain = framed(pkt)
-        worth = len(plain) >= WORTH_DEFLATING
-        packed = frames.deflated(pkt.data if pkt.binary else pkt.encode()) if worth else plain
-        pkt.deflated = min(packed, plain, key=len)
+        pkt.deflated = shortest(pkt.data if pkt.binary else pkt.encode())
         return pkt.deflated
+
+
+def shortest(message: str | bytes) -> bytes:
+    """The frame of this message, compressed if that makes it shorter."""
+    plain = frames.frame(message)
+    return min(frames.deflated(message), plain, key=len) if len(plain) >= WORTH_DEFLATING else plain
 
 
 def payload(packets: list[Any]) -> bytes:

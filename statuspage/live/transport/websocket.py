@@ -53,6 +53,12 @@ class WebSocket:
 
     def receive(self, data: bytes) -> None:
         """These bytes came from the client."""
+        parser = self.parser
+        if len(data) == 7 and data[:2] == b"\x81\x81" and not parser.rest and parser.parts is None:
+            character = data[2] ^ data[6]
+            if character < 0x80:  # a pong: nearly all that idle clients say
+                self.owner.take(chr(character))
+                return
         try:
             for opcode, body in self.parser.feed(data):
                 if opcode == frames.CLOSE:
