@@ -17,14 +17,22 @@ NOTHING = "There is nothing here, or it is not for you."
 
 def scope_of_path(org: str, tenant: str | None = None, *, whole: bool = False) -> Scope:
     """The scope behind `/{org}[/{tenant}]`, if the asker may read it; else NotFound."""
-    if not whole and is_visitor():
-        hub: Hub = current_app.extensions["live"].hub
-        if found := hub.public_scope(org, tenant):
-            return found
+    if not whole and (found := _known_public(org, tenant)):
+        return found
     organization_id = _owner("", org)
     scope = Scope(organization_id, _owner(organization_id, tenant) if tenant else None, whole=whole)
     require(scope, "scope.all" if whole else "page.read")
     return scope
+
+
+def is_known_public(scope: Scope) -> bool:
+    """Whether a visitor asks, and memory can tell that everybody may read this scope."""
+    return not scope.whole and _known_public(scope.organization_id, scope.tenant_id) == scope
+
+
+def _known_public(org: str, tenant: str | None) -> Scope | None:
+    hub: Hub = current_app.extensions["live"].hub
+    return hub.public_scope(org, tenant) if is_visitor() else None
 
 
 def _owner(parent: str, segment: str) -> str:

@@ -11,6 +11,7 @@ from ...models.scope import Scope
 from ...schemas.query import ScopeQuery
 from ..auth import require
 from ..door import share_current
+from ..tenancy import is_known_public
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -40,8 +41,9 @@ def read_query(shape: type[Shape]) -> Shape:
 def scope_of(query: ScopeQuery) -> Scope:
     """The scope that the query names, if the asker may read it; else NotFound."""
     scope = Scope(query.organization_id, query.tenant_id, whole=query.scope == "all")
-    require(scope, "scope.all" if scope.whole else "page.read")
+    if not is_known_public(scope):
+        require(scope, "scope.all" if scope.whole else "page.read")
+    db.session.rollback()  # nothing is held while the channel is waited for; what is read, is read after it
     if request.method in ("GET", "HEAD") and not scope.whole:
         share_current(scope)
-        db.session.rollback()  # what is read for the answer is read after that
     return scope
