@@ -1,6 +1,7 @@
 """A browser's page in Python: the position rules of docs/protocol.md, on a parsed document."""
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 from lxml import html
@@ -24,6 +25,7 @@ class Page:
 
     id = "page"
     transport = "test"
+    outlet = SimpleNamespace(wire=None)
 
     def __init__(self, scope: Scope, view: str, node: Hub, proof: Proof = NOBODY) -> None:
         self.scope, self.view, self.proof = scope, view, proof

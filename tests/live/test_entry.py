@@ -1,6 +1,7 @@
 """Entering an organization, in one process, with a connection whose timing the test decides."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -25,6 +26,7 @@ class Bystander:
     """A connection in memory. `on_drain` is what happens while a replay waits for it."""
 
     transport = "test"
+    outlet = SimpleNamespace(wire=None)
 
     def __init__(self, on_drain: Callable[[], object] = list) -> None:
         self.id = str(id(self))
