@@ -8,9 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
-from ..database import snapshot
+from ..database import db, snapshot
 from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.scope import Scope
@@ -24,6 +24,13 @@ from .message import Message
 DRAIN_SECONDS = 5
 IDLE_SECONDS = 60.0  # boards and channels without an audience are kept this long
 BLIND_SECONDS = 2.0  # after so long without a look at the log nothing is served unasked
+
+# Every process asks this four times a second: on the table itself it costs a third of what the mapper takes.
+_organization = Organization.__table__.c
+HEADS = select(_organization.id, _organization.epoch, _organization.seq).where(
+    _organization.id.in_(bindparam("ids", expanding=True))
+)
+PUBLIC = select(_organization.id).where(_organization.visibility == Visibility.PUBLIC.value).limit(2)
 
 
 class Hub:
@@ -122,18 +129,10 @@ class Hub:
         """The organizations whose log has grown, or that are gone, rung: one query for all."""
         self._watch_for_broadcasts()
         moment, rung = time.monotonic(), self._rung
-        with snapshot() as session:
-            public = session.scalars(
-                select(Organization.id).where(Organization.visibility == Visibility.PUBLIC.value).limit(2)
-            ).all()
-            heads = {
-                id: (epoch, seq)
-                for id, epoch, seq in session.execute(
-                    select(Organization.id, Organization.epoch, Organization.seq).where(
-                        Organization.id.in_(list(self.channels))
-                    )
-                )
-            }
+        with db.engine.connect() as connection:
+            public = connection.execute(PUBLIC).scalars().all()
+            rows = connection.execute(HEADS, {"ids": list(self.channels)})
+            heads = {id: (epoch, seq) for id, epoch, seq in rows}
         found = {
             id: channel
             for id, channel in list(self.channels.items())

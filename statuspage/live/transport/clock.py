@@ -12,7 +12,7 @@ from typing import Any
 from . import traffic
 
 LONGEST = 60.0  # seconds between two looks
-TICK = 0.02  # seconds that what is due may wait for more: a thousand pings are one turn, not a thousand
+TICK = 0.05  # seconds that what is due may wait for more: a thousand pings are one turn, not a thousand
 
 
 class Clock:
