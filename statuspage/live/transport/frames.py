@@ -43,7 +43,9 @@ def frame(message: str | bytes, opcode: int | None = None) -> bytes:
 def deflated(message: str | bytes) -> bytes:
     """As frame(), compressed (RFC 7692, 7.2.1)."""
     data = message.encode("utf-8", "replace") if isinstance(message, str) else message
-    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    # Most of the time would go into clearing a window of 32 KB: for a short message a short one does.
+    window = max(9, min(len(data).bit_length(), zlib.MAX_WBITS))
+    packer = zlib.compressobj(6, zlib.DEFLATED, -window, 5 if window < 14 else 8)
     packed = packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
     packed = packed.removesuffix(EMPTY_BLOCK)
     return _head(0xC0 | (TEXT if isinstance(message, str) else BINARY), len(packed)) + packed

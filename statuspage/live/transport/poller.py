@@ -18,7 +18,7 @@ from gevent import monkey
 
 from . import traffic
 
-SLICE = 0.004  # seconds at most that others wait for a turn of ours
+SLICE = 0.003  # seconds at most that others wait for a turn of ours
 READ = 16384  # bytes
 GATHERED = 256  # pieces to one write, below the limit of the system (IOV_MAX)
 LINGER = 1  # seconds that a closed connection waits for its peer to read the last bytes and close too
@@ -236,7 +236,8 @@ class Poller:
         self.clock, self.patience = clock, patience
         self.wires: dict[int, Wire] = {}
         self._epoll = monkey.get_original("select", "epoll")()
-        self._ready: deque[Wire] = deque()
+        self._ready: deque[Wire] = deque()  # have something of their own to send: an answer, a ping
+        self._crowd: deque[Wire] = deque()  # have what everybody is sent, and so can wait a little longer
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._rung = False
         self._epoll.register(self._bell, IN)
@@ -265,8 +266,8 @@ class Poller:
             os.eventfd_write(self._bell, 1)
 
     def are_ready(self, wires: list[Wire]) -> None:
-        """These have something to send."""
-        self._ready.extend(wires)
+        """All of these have the same to send."""
+        self._crowd.extend(wires)
         if not self._rung:
             self._rung = True
             os.eventfd_write(self._bell, 1)
@@ -299,8 +300,12 @@ class Poller:
                 self._attend(wire, events)
                 if time.monotonic() > deadline:
                     break
-        if self._ready:
-            self._flush()
+        if self._rung:
+            self._flush(self._ready)
+            self._flush(self._crowd)
+            if not (self._ready or self._crowd):
+                self._rung = False
+                os.eventfd_read(self._bell)
 
     def _attend(self, wire, events):
         try:
@@ -314,8 +319,8 @@ class Poller:
             traffic.log.exception("a connection failed")
             wire.cut()
 
-    def _flush(self):
-        ready, write, deadline = self._ready, os.write, time.monotonic() + SLICE
+    def _flush(self, ready):
+        write, deadline = os.write, time.monotonic() + SLICE
         while ready:
             for _ in range(min(16, len(ready))):
                 wire = ready.popleft()
@@ -335,8 +340,6 @@ class Poller:
                     wire.flush()
             if time.monotonic() > deadline:
                 return
-        self._rung = False
-        os.eventfd_read(self._bell)
 
 
 def spread(message: Any, connections: Iterable[Any]) -> list[Any]:
