@@ -1,5 +1,6 @@
 """A part's markup: a partial, rendered once per tuple of values however many boards show it."""
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +27,18 @@ def list_part(id: str, partial: str, rows: list[Part], **values: Any) -> Part:
     """A part around rows, each of which is a part. Its partial is told whether it is `empty`."""
     values["empty"] = not rows
     return Part(id, _shell_at(partial, id, values), tuple(rows))
+
+
+def placed(parts: Iterable[Part], path: str) -> Iterator[Part]:
+    """Copies of these parts, which were drawn with PATH, on the page at this path."""
+    where = str(escape(path))
+    return (_placed(part, where) for part in parts)
+
+
+def _placed(part: Part, where: str) -> Part:
+    before, after = part.shell
+    children = tuple([_placed(child, where) for child in part.children])
+    return Part(part.id, (before.replace(PATH, where), after.replace(PATH, where)), children)
 
 
 def _shell_at(partial: str, id: str, values: dict[str, Any]) -> tuple[str, str]:

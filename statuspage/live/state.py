@@ -190,6 +190,16 @@ class State:
         """Markup by id, of what is the same on every page of this state: for the next board that shows it."""
         return {}
 
+    @cached_property
+    def bodies(self) -> dict[Any, Any]:
+        """What pages of this state show, without their paths: for the next tenant that shows the same."""
+        return {}
+
+    def has_own(self, tenant_id: str | None) -> bool:
+        """Whether a tenant's page shows anything beside what is the organization's."""
+        mine = (self._services_by_tenant, self._groups_by_tenant, self._incidents_by_tenant)
+        return any(tenant_id in facts for facts in mine) if tenant_id else False
+
     def headings(self, tenant_id: str | None) -> list[tuple[GroupFacts | None, list[ServiceFacts]]]:
         """What one page has of its own, group by group; what stands under none comes first."""
         own = self._services_by_tenant.get(tenant_id, ())

@@ -6,45 +6,59 @@ from itertools import groupby
 from ...models.scope import Scope
 from ...models.status import Impact, ServiceStatus, worst
 from ..board import Drawing, Part
-from ..parts import NO_DATA, list_part, part
+from ..parts import NO_DATA, PATH, list_part, part, placed
 from ..state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 
 FEW = 12  # services: on a page of so many every group is open
 
 
 def page(state: State, scope: Scope) -> Drawing:
-    headline = state.description(scope)
-    path, days = state.path(scope), _days(state, scope)
+    headline, path = state.description(scope), state.path(scope)
     return Drawing(
         title=f"{headline} · {state.title(scope)}",
         headline=headline,
         parts=(
             _name(state, scope),
             accent(state),
-            _banner(state, scope, NO_DATA if state.is_empty(scope) else state.status(scope), headline),
-            list_part(
-                "incidents",
-                "incidents/_open.html",
-                [
-                    part(
-                        f"incident-{incident.id}",
-                        "incidents/_card.html",
-                        incident=incident,
-                        services=state.affected(incident),
-                        path=path,
-                    )
-                    for incident in state.open_incidents(scope)
-                ],
-            ),
-            list_part("services", "services/_services.html", _groups(state, scope)),
-            list_part(
-                "history",
-                "incidents/_history.html",
-                days,
-                path=path,
-                hidden=state.is_empty(scope) and len(days) == 1,  # one quiet run: a page without a past
-            ),
+            *placed(_body(state, scope, headline), path),
             *_ways(state, scope),
+        ),
+    )
+
+
+def _body(state: State, scope: Scope, headline: str) -> tuple[Part, ...]:
+    """What is shown, without a path: all the tenants that have nothing of their own show the same."""
+    key = scope.tenant_id if state.has_own(scope.tenant_id) or scope.whole else None
+    if (scope.whole, key) not in state.bodies:
+        state.bodies[scope.whole, key] = _draw_body(state, scope, headline)
+    return state.bodies[scope.whole, key]
+
+
+def _draw_body(state: State, scope: Scope, headline: str) -> tuple[Part, ...]:
+    days = _days(state, scope)
+    return (
+        _banner(state, scope, NO_DATA if state.is_empty(scope) else state.status(scope), headline),
+        list_part(
+            "incidents",
+            "incidents/_open.html",
+            [
+                part(
+                    f"incident-{incident.id}",
+                    "incidents/_card.html",
+                    incident=incident,
+                    services=state.affected(incident),
+                    path=PATH,
+                )
+                for incident in state.open_incidents(scope)
+            ],
+        ),
+        list_part("services", "services/_services.html", _groups(state, scope)),
+        list_part(
+            "history",
+            "incidents/_history.html",
+            days,
+            path=PATH,
+            hidden=state.is_empty(scope) and len(days) == 1,  # one quiet run: a page without a past
         ),
     )
 
@@ -163,10 +177,10 @@ def _days(state: State, scope: Scope) -> list[Part]:
         by_day.setdefault(state.local_day(incident.started_at), []).append(incident)
     days = [state.today - timedelta(days=n) for n in range(DAYS)]
     runs = groupby(days, key=lambda day: day if day in by_day else None)
-    return [_day(list(run), by_day.get(day, []) if day else [], state.path(scope)) for day, run in runs]
+    return [_day(list(run), by_day.get(day, []) if day else []) for day, run in runs]
 
 
-def _day(days: list[date], incidents: list[IncidentFacts], path: str) -> Part:
+def _day(days: list[date], incidents: list[IncidentFacts]) -> Part:
     """Named by its first day, which stays when a quiet run grows."""
     over = tuple(incident for incident in incidents if incident.resolved_at)
     return part(
@@ -176,5 +190,5 @@ def _day(days: list[date], incidents: list[IncidentFacts], path: str) -> Part:
         last=days[0],
         incidents=over,
         running=len(incidents) - len(over),
-        path=path,
+        path=PATH,
     )
