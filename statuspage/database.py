@@ -71,10 +71,16 @@ committed = Signal()
 """Sent after a commit that recorded events: `sender` is the organization's id. Facts only, no objects."""
 
 
+ALPHABET = string.ascii_lowercase + string.digits
+
+
 def new_id() -> str:
     """Twelve random lower-case letters and digits: 62 bits, unguessable enough not to collide."""
-    alphabet = string.ascii_lowercase + string.digits
-    return "".join(secrets.choice(alphabet) for _ in range(12))
+    number, id = secrets.randbits(62), ""
+    for _ in range(12):
+        number, digit = divmod(number, len(ALPHABET))
+        id += ALPHABET[digit]
+    return id
 
 
 # --- reading ---------------------------------------------------------------------------------------

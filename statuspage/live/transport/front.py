@@ -4,6 +4,7 @@ A connection waits here for the head of a request. What the answer cache has is 
 the connection goes to a greenlet of the WSGI server, and comes back when the answer is written.
 """
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,10 @@ MAX_PIECES = 100  # answers that a client may ask for without reading any
 
 Answers = Callable[[bytes], bytes | None]
 
+HANDSHAKE = b"GET /socket.io/?"
+REQUEST = re.compile(r"GET (/[A-Za-z0-9._~/-]*)(?:\?([!-~]*))? HTTP/1\.1\r\n")
+FIELD = re.compile(r"([A-Za-z0-9-]+):[ \t]*([^\r\n]*?)[ \t]*\r\n")
+BODY = {"HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"}
 END = b"\r\n\r\n"
 
 
@@ -29,6 +34,12 @@ class Waiting:
         self.since = time.monotonic()
         self.wire = listener.poller.add(fd, self, MAX_PIECES)
 
+    def hand_over(self, max_pieces: int) -> tuple[Any, bytes]:
+        """Give the connection away where it is: its wire, and the bytes that came behind the head."""
+        wire, rest = self.wire, self.head
+        wire.max_pieces, self.wire = max_pieces, None
+        return wire, rest
+
     def receive(self, data: bytes) -> None:
         """More of a head, or of several."""
         data = self.head + data if self.head else data
@@ -42,11 +53,26 @@ class Waiting:
             if not data:
                 break
         if data and (end >= 0 or len(data) > MAX_HEAD):
-            self._hand_over(data)
+            if not self._becomes_websocket(data, end + 4):
+                self._hand_over(data)
             return
         if bool(data) != bool(self.head) or not data:
             self.since = time.monotonic()
         self.head = data
+
+    def _becomes_websocket(self, data, end):
+        """Nearly every request but those that are answered above is this one: it needs no greenlet either.
+
+        What is not as usual goes the other way; nothing has happened to it yet.
+        """
+        if not data.startswith(HANDSHAKE) or self.wire.unsent is not None:
+            return False
+        environ = environ_of(data[:end], self.address, self.listener.environ)
+        if environ is None or not _opens_websocket(environ):
+            return False
+        self.head, environ["transport.request"] = data[end:], self
+        self.listener.application(environ, lambda *_: None)
+        return self.wire is None
 
     def _hand_over(self, data):
         if self.wire.unsent is not None:  # what was answered first is sent first
@@ -97,6 +123,39 @@ class Input:
     def _take(self, size):
         data, self.rest = self.rest[:size], self.rest[size:]
         return data
+
+
+def environ_of(head: bytes, address: Any, base: dict[str, Any]) -> dict[str, Any] | None:
+    """The WSGI environment (PEP 3333) of a well-formed GET without a body; None for anything else."""
+    text = head.decode("latin-1")
+    line = REQUEST.match(text)
+    if line is None:
+        return None
+    environ = {
+        **base,
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": line[1],
+        "QUERY_STRING": line[2] or "",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": str(address[0]) if isinstance(address, tuple) else "",
+    }
+    at = line.end()
+    while text[at : at + 2] != "\r\n":
+        field = FIELD.match(text, at)
+        name = "HTTP_" + field[1].upper().replace("-", "_") if field else ""
+        if field is None or name in environ or name in BODY:
+            return None  # folded, garbled, repeated, or more than a head
+        environ[name] = field[2]
+        at = field.end()
+    return environ
+
+
+def _opens_websocket(environ):
+    """Whether no more than that is asked: a poll would wait, and here nobody may."""
+    words = environ["QUERY_STRING"].split("&")
+    asked = [word for word in words if word.startswith("transport")]
+    return environ.get("HTTP_UPGRADE", "").lower() == "websocket" and asked == ["transport=websocket"]
 
 
 def no_answer(head: bytes) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import select
 import signal
 import socket
@@ -16,7 +17,7 @@ from gevent.pool import Pool
 from gevent.socket import socket as Socket
 
 from .front import Answers, Input, Waiting, no_answer
-from .poller import Poller
+from .poller import Poller, close
 
 GRACE = 2  # seconds that running requests have to end by themselves
 UNREAD_MILLISECONDS = 20_000  # until a connection whose peer reads nothing is cut
@@ -156,8 +157,19 @@ class Listener(pywsgi.WSGIServer):
             if hasattr(socket, name):
                 self.socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
-    def do_handle(self, sock, address):
-        Waiting(self, sock.detach(), address)
+    def do_read(self):
+        try:
+            fd, address = self.socket._accept()
+        except BlockingIOError:
+            return None
+        os.set_blocking(fd, False)
+        return fd, address
+
+    def do_close(self, fd, *_):
+        close(fd)
+
+    def do_handle(self, fd, address):
+        Waiting(self, fd, address)
 
     def sweep(self):
         """Close the connections that waited for too long."""

@@ -16,7 +16,7 @@ from .poller import SLOW, Wire
 from .websocket import WebSocket
 
 PACKETS_PER_POLL = 16  # python-engineio clients refuse a payload with more
-WORTH_DEFLATING = 64  # bytes
+WORTH_DEFLATING = 512  # bytes: below it goes what one client alone is sent
 UNREAD = 16  # messages that wait for their handler until nothing more is read
 
 
