@@ -145,6 +145,12 @@ SETTINGS = (
     Setting("PING_TIMEOUT", 20.0, _seconds, "Seconds until an unanswered ping ends a connection."),
     Setting("HEAD_INTERVAL", 15.0, _seconds, "Seconds between `head` messages to every client."),
     Setting("PUSH_INTERVAL", 0.2, _seconds, "Least seconds between two HTML pushes to one page."),
+    Setting(
+        "COMPRESSION",
+        True,
+        _switch,
+        "1 or 0: messages to browsers compressed, once for all of them; a third of the bytes.",
+    ),
     Setting("EVENT_RATE", 50, _whole, "Socket.IO events that one connection may send in ten seconds."),
     Setting("MAX_BODY", 1_048_576, _whole, "Largest request body in bytes."),
 )

@@ -21,15 +21,10 @@ from .web.heads import Heads
 
 def main(app: Flask) -> None:
     """Bring the database up to date, fill the demo, say where to look, and serve until told to stop."""
-    logging.basicConfig(
-        level=app.config["LOG_LEVEL"], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for noisy in ("alembic", "engineio", "socketio", "markdown_it"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     host, port = app.config["HOST"], app.config["PORT"]
     with _address(host, port):  # before anything is promised
         _try_to_bind(host, port)
-    _prepare(app)
+    prepare(app)
     print(demo.welcome(app, port) if app.config["DEMO"] else _greeting(app, host, port), flush=True)
     with _address(host, port):
         live = app.extensions["live"]
@@ -64,8 +59,13 @@ def _try_to_bind(host: str, port: int) -> None:
         probe.bind((host, port))
 
 
-def _prepare(app: Flask) -> None:
-    """Bring the database up to date and fill the demo."""
+def prepare(app: Flask) -> None:
+    """What comes before serving: the log, the database brought up to date, the demo filled."""
+    logging.basicConfig(
+        level=app.config["LOG_LEVEL"], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("alembic", "engineio", "socketio", "markdown_it"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         with _one_at_a_time(app.config["INSTANCE_PATH"]), app.app_context():
             flask_migrate.upgrade()

@@ -17,6 +17,7 @@ from flask import Flask
 from statuspage import config, create_app
 from statuspage.database import db
 
+COMMAND = ["-m", "tests.other_server"] if "OTHER_SERVER" in os.environ else ["app.py"]
 START_SECONDS = 60.0
 COMMAND_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -70,7 +71,7 @@ class Server:
         """Return when it answers."""
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "app.py"], cwd=config.ROOT, env=self.environ, stdout=log, stderr=log
+                [sys.executable, *COMMAND], cwd=config.ROOT, env=self.environ, stdout=log, stderr=log
             )
         try:
             self._wait_until_it_listens()

@@ -46,6 +46,7 @@ EXAMPLES = {
     "PING_TIMEOUT": SECONDS,
     "HEAD_INTERVAL": SECONDS,
     "PUSH_INTERVAL": SECONDS,
+    "COMPRESSION": ((("0", False), ("yes", True)), ("2", "zip")),
     "EVENT_RATE": WHOLE,
     "MAX_BODY": WHOLE,
 }

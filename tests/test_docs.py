@@ -222,7 +222,13 @@ def change(server: Server, status: str) -> None:
 def calm(server: Server) -> None:
     """All is well, and the server has heard so: whoever listens later does not hear of it."""
     change(server, ServiceStatus.OPERATIONAL)
-    requests.get(f"{server.url}/api/status", {"organizationId": "org-456"}, timeout=DEADLINE)
+    with server.app.app_context():
+        organization = db.session.get(Service, SERVICE).organization
+        last = f"{organization.epoch}:{organization.seq}"
+        db.session.remove()
+    url, deadline = f"{server.url}/api/status?organizationId=org-456", time.monotonic() + DEADLINE
+    while requests.get(url, timeout=DEADLINE).json()["cursor"] != last:
+        assert time.monotonic() < deadline, "it did not hear of it"
 
 
 def listen(shell: Shell, *programs: Example, away: bool = False) -> None:
@@ -345,6 +351,7 @@ def default_of(setting: Any) -> str:
     if setting.name == "INSTANCE_PATH":
         return "`instance`"
     text = ",".join(setting.default) if isinstance(setting.default, list) else setting.default
+    text = int(text) if isinstance(text, bool) else text
     return "" if text in ("", None) else f"`{text:g}`" if isinstance(text, float) else f"`{text}`"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 from flask_socketio import SocketIO
+from gevent import monkey
 
 from ..database import committed
 from . import transport
@@ -45,6 +46,8 @@ def create(app: Flask, build: str) -> Live:
         ping_timeout=config["PING_TIMEOUT"],
         node=config["NODE"],
         log_traffic=config["LOG_LEVEL"] == "DEBUG",
+        compression=config["COMPRESSION"],
+        async_mode="gevent" if monkey.is_module_patched("threading") else "threading",
     )
     live = Live(build, hub, bus, dispatcher, socketio, Sockets(app, socketio, hub, config["EVENT_RATE"]))
     committed.connect(live.rung)

@@ -72,7 +72,7 @@ class Room:
         self.seats: set[Seat] = set()
 
     def deliver(self, message: Message) -> None:
-        tell([seat.connection for seat in self.seats], message)  # some may leave meanwhile
+        tell([seat.connection for seat in list(self.seats)], message)  # some come and go meanwhile
 
 
 def tell(connections: Iterable[Connection], message: Message) -> None:

@@ -195,4 +195,4 @@ class Hub:
         """Before a shutdown: ask every client to come back within so many seconds, each at its own moment."""
         message = Message("drain", {"delay": DRAIN_SECONDS})
         for channel in list(self.channels.values()):
-            tell([seat.connection for seat in channel.seats], message)
+            tell([seat.connection for seat in list(channel.seats)], message)
