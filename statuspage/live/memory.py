@@ -42,6 +42,8 @@ class Memory:
         news = list(news)
         edited = {line.subject for line in news if line.type in ("updated", "deleted")}
         gone = {line.subject for line in news if line.type == "tenant-deleted"}
+        if not edited and not gone:
+            return
         last = list({line.subject: line for line in self._lines if line.subject in edited}.values())
         now = feed.reread(session, last)
         blanked = {line.subject for line, was in zip(now, last, strict=True) if line.data != was.data}

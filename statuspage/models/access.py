@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from . import session as user_session
@@ -33,6 +33,10 @@ class Proof:
 
 NOBODY = Proof()
 
+# Asked by every request and every join that brings a secret, so written once.
+TOKEN = select(ApiToken).where(ApiToken.hash == bindparam("hash"))
+TOKEN_AND_USER = select(ApiToken, User).join(ApiToken.user).where(ApiToken.id == bindparam("id"))
+
 
 def prove(session: Session, secret: str) -> Proof | None:
     """The proof behind a token's or a session's secret; None when it is unknown or has ended."""
@@ -41,7 +45,7 @@ def prove(session: Session, secret: str) -> Proof | None:
         if found is None:
             return None
         return Proof(session_id=found.id, user_id=found.user_id, expires_at=found.ends_at)
-    token = session.scalar(select(ApiToken).where(ApiToken.hash == digest(secret)))
+    token = session.scalar(TOKEN, {"hash": digest(secret)})
     if token is None or not token.usable:
         return None
     return Proof(token.id, user_id=token.user_id, expires_at=token.expires_at)
@@ -90,13 +94,14 @@ def _holder(session: Session, proof: Proof, scope: Scope | None) -> tuple[User |
         if signed_in is None or not signed_in.usable:
             return None, None
         return session.get(User, signed_in.user_id), Role.OPERATOR
-    token = session.get(ApiToken, proof.token_id) if proof.token_id else None
-    if token is None or not token.usable:
+    found = session.execute(TOKEN_AND_USER, {"id": proof.token_id}).one_or_none() if proof.token_id else None
+    if found is None or not found[0].usable:
         return None, None
+    token, user = found
     if scope is None:
         limit = Role(token.role) if token.organization_id is None else None
     elif token.organization_id in (None, scope.organization_id):
         limit = within(Role(token.role), token.tenant_id, scope)
     else:
         limit = None
-    return session.get(User, token.user_id), limit
+    return user, limit
