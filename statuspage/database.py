@@ -151,8 +151,9 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
 def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> None:
     if not ids:
         return
+    model: Any = type(organizations[0])
     try:
-        found = session.scalars(_locked(type(organizations[0])), {"ids": ids}).all()
+        found = session.scalars(_locked(model), {"ids": ids}).all()
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
             raise Busy from error
@@ -164,8 +165,8 @@ def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> N
 @cache
 def _locked(model: Any) -> Select[Any]:
     """The rows themselves, as of now: the rules read them first of all."""
-    ids = bindparam("ids", expanding=True)
-    return select(model).where(model.id.in_(ids)).order_by(model.id).with_for_update()
+    wanted = model.id.in_(bindparam("ids", expanding=True))
+    return select(model).where(wanted).order_by(model.id).with_for_update()
 
 
 def alone(model: Any) -> None:

@@ -108,7 +108,7 @@ class State:
         for tenant_id, seq in lines:
             if tenant_id is None:
                 own_seq = seq
-            else:
+            elif tenant_id in tenants:  # else it is gone, and no position of it is asked for
                 tenants[tenant_id] = replace(tenants[tenant_id], seq=seq)
         return replace(self, seq=seq, own_seq=own_seq, tenants=tenants)
 

@@ -33,9 +33,7 @@ class Proof:
 
 NOBODY = Proof()
 
-# Asked by every request and every join that brings a secret, so written once.
 TOKEN = select(ApiToken).where(ApiToken.hash == bindparam("hash"))
-TOKEN_AND_USER = select(ApiToken, User).join(ApiToken.user).where(ApiToken.id == bindparam("id"))
 
 
 def prove(session: Session, secret: str) -> Proof | None:
@@ -48,6 +46,7 @@ def prove(session: Session, secret: str) -> Proof | None:
     token = session.scalar(TOKEN, {"hash": digest(secret)})
     if token is None or not token.usable:
         return None
+    session.info["proved"] = token  # a session forgets what nobody holds, and role_in() asks for it next
     return Proof(token.id, user_id=token.user_id, expires_at=token.expires_at)
 
 
@@ -94,14 +93,13 @@ def _holder(session: Session, proof: Proof, scope: Scope | None) -> tuple[User |
         if signed_in is None or not signed_in.usable:
             return None, None
         return session.get(User, signed_in.user_id), Role.OPERATOR
-    found = session.execute(TOKEN_AND_USER, {"id": proof.token_id}).one_or_none() if proof.token_id else None
-    if found is None or not found[0].usable:
+    token = session.get(ApiToken, proof.token_id) if proof.token_id else None
+    if token is None or not token.usable:
         return None, None
-    token, user = found
     if scope is None:
         limit = Role(token.role) if token.organization_id is None else None
     elif token.organization_id in (None, scope.organization_id):
         limit = within(Role(token.role), token.tenant_id, scope)
     else:
         limit = None
-    return user, limit
+    return session.get(User, token.user_id), limit

@@ -248,13 +248,13 @@ def groups_of(organization: Organization, tenant: Tenant | None) -> list[Service
     return _in_order(ServiceGroup, organization, tenant)
 
 
-def _in_order(model: type[Any], organization: Organization, tenant: Tenant | None) -> list[Any]:
+def _in_order(model: Any, organization: Organization, tenant: Tenant | None) -> list[Any]:
     scope = {"organization": organization.id, "tenant": tenant.id if tenant else None}
     return list(db.session.scalars(_ordered(model), scope))
 
 
 @cache
-def _ordered(model: type[Any]) -> Select[Any]:
+def _ordered(model: Any) -> Select[Any]:
     return (
         select(model)
         .where(
