@@ -224,7 +224,7 @@ def _on_connect(connection: Any, _record: Any) -> None:
 
 def _on_begin(connection: Connection) -> None:
     """An explicit BEGIN, so that several SELECTs see one snapshot; IMMEDIATE never waits in C."""
-    driver = connection.connection.driver_connection  # what no one waits for needs no ceremony
+    driver = connection.connection.driver_connection  # these neither wait nor fail: no ceremony for them
     assert driver is not None
     if connection.get_execution_options().get("sqlite_begin") == "IMMEDIATE":
         driver.execute("PRAGMA busy_timeout=0")
