@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from blinker import Signal
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, MetaData, event, select, text
+from sqlalchemy import DateTime, MetaData, Select, bindparam, event, select, text
 from sqlalchemy import inspect as state_of
 from sqlalchemy.engine import Connection, Dialect, Engine
 from sqlalchemy.exc import OperationalError
@@ -150,16 +151,22 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
 def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> None:
     if not ids:
         return
-    model = type(organizations[0])
-    rows = select(model.id).where(model.id.in_(ids)).order_by(model.id).with_for_update()
+    model: Any = type(organizations[0])
     try:
-        found = session.scalars(rows).all()
+        found = session.scalars(_locked(model), {"ids": ids}).all()
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
             raise Busy from error
         raise
     if len(found) != len(ids):
         raise Gone
+
+
+@cache
+def _locked(model: Any) -> Select[Any]:
+    """The rows themselves, as of now: the rules read them first of all."""
+    wanted = model.id.in_(bindparam("ids", expanding=True))
+    return select(model).where(wanted).order_by(model.id).with_for_update()
 
 
 def alone(model: Any) -> None:
@@ -217,14 +224,16 @@ def _on_connect(connection: Any, _record: Any) -> None:
 
 def _on_begin(connection: Connection) -> None:
     """An explicit BEGIN, so that several SELECTs see one snapshot; IMMEDIATE never waits in C."""
+    driver = connection.connection.driver_connection  # these neither wait nor fail: no ceremony for them
+    assert driver is not None
     if connection.get_execution_options().get("sqlite_begin") == "IMMEDIATE":
-        connection.exec_driver_sql("PRAGMA busy_timeout=0")
+        driver.execute("PRAGMA busy_timeout=0")
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         finally:
-            connection.exec_driver_sql("PRAGMA busy_timeout=50")
+            driver.execute("PRAGMA busy_timeout=50")
     else:
-        connection.exec_driver_sql("BEGIN")
+        driver.execute("BEGIN")
 
 
 def prepare(engine: Engine) -> None:

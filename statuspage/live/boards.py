@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 
 from ..models.errors import NotFound
+from ..models.event import BROADCAST
 from ..models.scope import Scope
 from . import views
 from .audience import Audience
@@ -129,7 +130,7 @@ class Boards(Audience):
 
     def _news(self, scope: Scope, after: int) -> Iterable[Line]:
         """What can be put into words; a broadcast by hand carries anything."""
-        lines = (line for line in self.memory.after(after) if line.type != "broadcast")
+        lines = (line for line in self.memory.after(after) if line.type != BROADCAST)
         return (line for line in lines if scope.shows(line.tenant_id))
 
     def drop_idle_boards(self, older_than: float) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from ..database import snapshot
@@ -23,7 +23,11 @@ from .audience import Room, Seat
 from .boards import UNKNOWN, Boards, board_room
 from .feed import Line
 from .message import Cursor, Message
-from .state import IncidentFacts, State
+from .state import State
+
+HEAD = select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
+    Organization.id == bindparam("organization")
+)
 
 
 class Channel(Boards):
@@ -77,11 +81,7 @@ class Channel(Boards):
 
     def _look(self, view: str | None) -> None:
         with snapshot() as session:
-            head = session.execute(
-                select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
-                    Organization.id == self.organization_id
-                )
-            ).one_or_none()
+            head = session.execute(HEAD, {"organization": self.organization_id}).one_or_none()
             if head is None:
                 self.close()
                 return
@@ -89,8 +89,10 @@ class Channel(Boards):
                 return
             missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
             lines = [] if missed else self._lines(session, head.seq)
-            known = {} if missed else self._unchanged_incidents(lines)
-            loaded = loading.load(session, self.organization_id, self._views(view), known)
+            if missed:
+                loaded = loading.load(session, self.organization_id, self._views(view))
+            else:
+                loaded = loading.follow(session, self.state, lines, self._views(view), whole=view is not None)
             assert loaded is not None  # the snapshot still has the row
             self.memory.forget(session, lines)
             if missed or any(line.is_access for line in lines):
@@ -103,15 +105,12 @@ class Channel(Boards):
     def _lines(self, session: Session, through: int) -> list[Line]:
         lines: list[Line] = []
         after = self.state.seq
-        while page := feed.read(session, self.organization_id, self.state.epoch, after, through):
+        while after < through and (
+            page := feed.read(session, self.organization_id, self.state.epoch, after, through)
+        ):
             lines += page
             after = page[-1].seq
         return lines
-
-    def _unchanged_incidents(self, lines: list[Line]) -> dict[str, IncidentFacts]:
-        """What these lines leave as it was: whatever happens to an incident is a line about it."""
-        changed = {line.subject for line in lines}
-        return {id: facts for id, facts in self.state.incidents.items() if id not in changed}
 
     def _reauthorise(self, session: Session) -> None:
         """Ask again for every seat; those that lost the right end before anything later is sent.

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from ..clock import iso
@@ -15,6 +15,20 @@ from ..models.scope import Scope
 from .message import Cursor, Message
 
 PAGE = 500  # lines read from the log at a time
+LINES = (
+    select(Event)
+    .where(
+        Event.organization_id == bindparam("organization"),
+        Event.seq > bindparam("after"),
+        Event.seq <= bindparam("through"),
+    )
+    .order_by(Event.seq)
+    .limit(bindparam("limit"))
+)
+THESE = select(Event).where(
+    Event.organization_id == bindparam("organization"),
+    Event.seq.in_(bindparam("numbers", expanding=True)),
+)
 
 
 @dataclass(frozen=True)
@@ -89,25 +103,19 @@ def read(
     limit: int = PAGE,
 ) -> list[Line]:
     """Lines with after < seq <= through, in order, at most `limit`; of a scope: its data lines only."""
-    query = (
-        select(Event)
-        .where(Event.organization_id == organization_id, Event.seq > after, Event.seq <= through)
-        .order_by(Event.seq)
-        .limit(limit)
-    )
+    query = LINES
     if scope:
         query = query.where(scope.where(Event.tenant_id), Event.name.in_(DATA_NAMES))
-    return [_line(event, epoch) for event in session.scalars(query)]
+    asked = {"organization": organization_id, "after": after, "through": through, "limit": limit}
+    return [_line(event, epoch) for event in session.scalars(query, asked)]
 
 
 def reread(session: Session, lines: Sequence[Line]) -> list[Line]:
     """These lines, of one organization, as the log has them now; what it forgot as it was."""
     if not lines:
         return []
-    query = select(Event).where(
-        Event.organization_id == lines[0].organization_id, Event.seq.in_([line.seq for line in lines])
-    )
-    now = {event.seq: _line(event, lines[0].epoch) for event in session.scalars(query)}
+    asked = {"organization": lines[0].organization_id, "numbers": [line.seq for line in lines]}
+    now = {event.seq: _line(event, lines[0].epoch) for event in session.scalars(THESE, asked)}
     return [now.get(line.seq, line) for line in lines]
 
 

@@ -1,31 +1,72 @@
 """Reading an organization's state from the database, all of it in one snapshot."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, or_, select
+from sqlalchemy import bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
+from ..models.event import BROADCAST
 from ..models.incident import Incident, IncidentUpdate
 from ..models.organization import Organization, Tenant
 from ..models.service import Service, ServiceGroup
 from ..models.status import Impact, IncidentStatus, ServiceStatus, Visibility, worst
 from . import inside, team, views
+from .feed import Line
 from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State, TenantFacts, UpdateFacts
+
+# Written once, asked with every change: to build a statement takes longer than to ask it.
+TENANTS = (
+    select(Tenant.id, Tenant.slug, Tenant.name, Tenant.visibility, Tenant.seq)
+    .where(Tenant.organization_id == bindparam("organization"))
+    .order_by(Tenant.name, Tenant.id)
+)
+GROUPS = (
+    select(ServiceGroup.id, ServiceGroup.tenant_id, ServiceGroup.name)
+    .where(ServiceGroup.organization_id == bindparam("organization"))
+    .order_by(ServiceGroup.position, ServiceGroup.id)
+)
+SERVICES = (
+    select(
+        Service.id,
+        Service.tenant_id,
+        Service.group_id,
+        Service.name,
+        Service.description,
+        Service.status,
+        Service.updated_at,
+        case((Service.own_status != ServiceStatus.OPERATIONAL.value, Service.set_at)),
+    )
+    .where(Service.organization_id == bindparam("organization"))
+    .order_by(Service.tenant_id.is_not(None), Service.position, Service.id)
+)
+SHOWN_INCIDENTS = (
+    select(Incident.id)
+    .where(
+        Incident.organization_id == bindparam("organization"),
+        or_(
+            Incident.resolved_at.is_(None),
+            Incident.started_at >= bindparam("recent"),
+            Incident.id.in_(bindparam("asked", expanding=True)),
+        ),
+    )
+    .order_by(Incident.started_at.desc(), Incident.id)
+)
 
 
 def load(
     session: Session,
     organization_id: str,
-    shown: Iterable[str] = (),
+    shown: Collection[str] = (),
     known: Mapping[str, IncidentFacts] | None = None,
 ) -> State | None:
     """The state in this session's snapshot, with all that these views show; None when it is gone.
 
     `known`: incidents of an earlier state that nothing has changed since; they are not read again.
     """
-    row, shown = session.get(Organization, organization_id), list(shown)
+    row = session.get(Organization, organization_id)
     if row is None:
         return None
     return State(
@@ -38,7 +79,6 @@ def load(
         epoch=row.epoch,
         seq=row.seq,
         own_seq=row.own_seq,
-        pruned_through=row.pruned_through,
         created_at=row.created_at,
         accent=row.accent,
         logo=row.logo_hash,
@@ -46,85 +86,87 @@ def load(
         indexed=row.indexed,
         embed_origins=tuple(row.embed_origins),
         tenants=_tenants(session, row),
-        groups=_groups(session, row),
-        services=_services(session, row),
-        incidents=_incidents(session, row, filter(None, map(views.incident_id, shown)), known or {}),
-        inside=_inside(session, row.id, [view for view in shown if views.needs_inside(view)]),
+        groups=_groups(session, row.id),
+        services=_services(session, row.id),
+        incidents=_incidents(session, row, shown, known or {}),
+        inside=_inside(session, row.id, shown),
         team=team.load(session, row.id) if any(map(views.needs_team, shown)) else None,
     )
 
 
-def _inside(session: Session, organization_id: str, shown: list[str]) -> inside.Inside | None:
+def follow(
+    session: Session, state: State, lines: Sequence[Line], shown: Collection[str] = (), *, whole: bool = False
+) -> State | None:
+    """What load() finds after these lines, all that came after `state`: only what they changed is read.
+
+    A broadcast changes nothing but positions; whatever happens to a service or an incident is a line
+    about it; the other lines may change anything. `whole`: read it all, as a view is new among `shown`.
+    """
+    changed = {line.name for line in lines if line.type != BROADCAST}
+    known = _unchanged_incidents(state, lines)
+    if whole or changed - {"service-update", "incident-update"} or any(map(views.needs_team, shown)):
+        return load(session, state.id, shown, known)
+    services, incidents = state.services, state.incidents
+    if "service-update" in changed:
+        services = _services(session, state.id)
+    if "incident-update" in changed:
+        incidents = _incidents(session, state, shown, known)
+    moved = state.moved((line.tenant_id, line.seq) for line in lines)
+    return replace(moved, services=services, incidents=incidents, inside=_inside(session, state.id, shown))
+
+
+def _unchanged_incidents(state: State, lines: Iterable[Line]) -> dict[str, IncidentFacts]:
+    changed = {line.subject for line in lines}
+    return {id: facts for id, facts in state.incidents.items() if id not in changed}
+
+
+def _inside(session: Session, organization_id: str, shown: Iterable[str]) -> inside.Inside | None:
     """What members see, if they look; with the incidents that they have a screen of."""
-    if not shown:
+    looked_at = [view for view in shown if views.needs_inside(view)]
+    if not looked_at:
         return None
-    return inside.load(session, organization_id, filter(None, map(views.incident_id, shown)))
+    return inside.load(session, organization_id, filter(None, map(views.incident_id, looked_at)))
 
 
 def _tenants(session: Session, organization: Organization) -> dict[str, TenantFacts]:
-    rows = session.execute(
-        select(Tenant.id, Tenant.slug, Tenant.name, Tenant.visibility, Tenant.seq)
-        .where(Tenant.organization_id == organization.id)
-        .order_by(Tenant.name, Tenant.id)
-    )
     public = organization.public
     return {
         id: TenantFacts(id, slug, name, public and visibility == Visibility.PUBLIC, seq)
-        for id, slug, name, visibility, seq in rows
+        for id, slug, name, visibility, seq in session.execute(TENANTS, {"organization": organization.id})
     }
 
 
-def _groups(session: Session, organization: Organization) -> tuple[GroupFacts, ...]:
-    rows = session.execute(
-        select(ServiceGroup.id, ServiceGroup.tenant_id, ServiceGroup.name)
-        .where(ServiceGroup.organization_id == organization.id)
-        .order_by(ServiceGroup.position, ServiceGroup.id)
-    )
-    return tuple(GroupFacts(*row) for row in rows)
+def _groups(session: Session, organization_id: str) -> tuple[GroupFacts, ...]:
+    return tuple(GroupFacts(*row) for row in session.execute(GROUPS, {"organization": organization_id}))
 
 
-def _services(session: Session, organization: Organization) -> tuple[ServiceFacts, ...]:
-    rows = session.execute(
-        select(
-            Service.id,
-            Service.tenant_id,
-            Service.group_id,
-            Service.name,
-            Service.description,
-            Service.status,
-            Service.updated_at,
-            case((Service.own_status != ServiceStatus.OPERATIONAL.value, Service.set_at)),
-        )
-        .where(Service.organization_id == organization.id)
-        .order_by(Service.tenant_id.is_not(None), Service.position, Service.id)
-    )
+def _services(session: Session, organization_id: str) -> tuple[ServiceFacts, ...]:
     return tuple(
         ServiceFacts(
             id, tenant_id, group_id, name, description, ServiceStatus(status), updated_at, wrong_since
         )
-        for id, tenant_id, group_id, name, description, status, updated_at, wrong_since in rows
+        for id, tenant_id, group_id, name, description, status, updated_at, wrong_since in session.execute(
+            SERVICES, {"organization": organization_id}
+        )
     )
 
 
 def _incidents(
     session: Session,
-    organization: Organization,
-    ids: Iterable[str],
+    organization: Organization | State,
+    shown: Iterable[str],
     known: Mapping[str, IncidentFacts],
 ) -> dict[str, IncidentFacts]:
-    """Open ones, those of the last days, and the ones asked for; newest first."""
+    """Open ones, those of the last days, and the ones that somebody looks at; newest first."""
     first_day = organization.today - timedelta(days=DAYS + 1)
-    recent = datetime.combine(first_day, datetime.min.time(), ZoneInfo(organization.timezone))
-    shown = session.scalars(
-        select(Incident.id)
-        .where(
-            Incident.organization_id == organization.id,
-            or_(Incident.resolved_at.is_(None), Incident.started_at >= recent, Incident.id.in_(list(ids))),
-        )
-        .order_by(Incident.started_at.desc(), Incident.id)
-    ).all()
-    read = read_incidents(session, [id for id in shown if id not in known])
-    return {id: known.get(id) or read[id] for id in shown}
+    wanted = {
+        "organization": organization.id,
+        "recent": datetime.combine(first_day, datetime.min.time(), ZoneInfo(organization.timezone)),
+        "asked": [id for id in map(views.incident_id, shown) if id],
+    }
+    ids = session.scalars(SHOWN_INCIDENTS, wanted).all()
+    read = read_incidents(session, [id for id in ids if id not in known])
+    return {id: known.get(id) or read[id] for id in ids}
 
 
 def read_incidents(session: Session, ids: Sequence[str]) -> dict[str, IncidentFacts]:

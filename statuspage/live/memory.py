@@ -42,10 +42,21 @@ class Memory:
         news = list(news)
         edited = {line.subject for line in news if line.type in ("updated", "deleted")}
         gone = {line.subject for line in news if line.type == "tenant-deleted"}
-        last = list({line.subject: line for line in self._lines if line.subject in edited}.values())
+        last = self._last_of(edited)
         now = feed.reread(session, last)
         blanked = {line.subject for line, was in zip(now, last, strict=True) if line.data != was.data}
+        if not blanked and not gone:
+            return
         stale = [line for line in self._lines if line.subject in blanked or line.tenant_id in gone]
         fresh = {line.seq: line for line in feed.reread(session, stale)}
-        if fresh:
-            self._lines = deque((fresh.get(line.seq, line) for line in self._lines), self._lines.maxlen)
+        self._lines = deque((fresh.get(line.seq, line) for line in self._lines), self._lines.maxlen)
+
+    def _last_of(self, subjects: set[str]) -> list[Line]:
+        """The newest line about each of these."""
+        found: dict[str, Line] = {}
+        for line in reversed(self._lines):
+            if len(found) == len(subjects):
+                break
+            if line.subject in subjects:
+                found.setdefault(line.subject, line)
+        return list(found.values())

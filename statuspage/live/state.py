@@ -3,10 +3,10 @@
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from ..clock import iso
@@ -89,7 +89,6 @@ class State:
     epoch: str
     seq: int
     own_seq: int
-    pruned_through: int
     created_at: datetime
     accent: str | None
     logo: str | None  # the version that its URL names
@@ -102,6 +101,16 @@ class State:
     incidents: dict[str, IncidentFacts] = field(default_factory=dict)
     inside: Inside | None = None  # only while somebody looks at an admin screen
     team: Team | None = None  # only while somebody looks at members or tokens
+
+    def moved(self, lines: Iterable[tuple[str | None, int]]) -> Self:
+        """The same facts after these lines (tenant and number of each): Organization._advance() of memory."""
+        seq, own_seq, tenants = self.seq, self.own_seq, dict(self.tenants)
+        for tenant_id, seq in lines:
+            if tenant_id is None:
+                own_seq = seq
+            elif tenant_id in tenants:  # else it is gone, and no position of it is asked for
+                tenants[tenant_id] = replace(tenants[tenant_id], seq=seq)
+        return replace(self, seq=seq, own_seq=own_seq, tenants=tenants)
 
     def position(self, scope: Scope) -> int:
         """The number of the scope's last event (Organization.position, from loaded facts)."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from . import session as user_session
@@ -33,6 +33,8 @@ class Proof:
 
 NOBODY = Proof()
 
+TOKEN = select(ApiToken).where(ApiToken.hash == bindparam("hash"))
+
 
 def prove(session: Session, secret: str) -> Proof | None:
     """The proof behind a token's or a session's secret; None when it is unknown or has ended."""
@@ -41,9 +43,10 @@ def prove(session: Session, secret: str) -> Proof | None:
         if found is None:
             return None
         return Proof(session_id=found.id, user_id=found.user_id, expires_at=found.ends_at)
-    token = session.scalar(select(ApiToken).where(ApiToken.hash == digest(secret)))
+    token = session.scalar(TOKEN, {"hash": digest(secret)})
     if token is None or not token.usable:
         return None
+    session.info["proved"] = token  # a session forgets what nobody holds, and role_in() asks for it next
     return Proof(token.id, user_id=token.user_id, expires_at=token.expires_at)
 
 

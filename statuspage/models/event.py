@@ -15,6 +15,9 @@ DATA_NAMES = ("service-update", "incident-update", "status-update")
 ACCESS = "access"
 """The name of lines that change who may see something: every process then asks everybody again."""
 
+BROADCAST = "broadcast"
+"""The type of lines that somebody sent by hand: they say anything, and change nothing."""
+
 
 class Event(Model):
     """Position `seq` of an organization's log: gapless, in commit order.

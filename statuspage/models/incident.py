@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, func, select
+from sqlalchemy import JSON, ForeignKey, Index, UniqueConstraint, bindparam, func, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import iso, now
@@ -247,26 +247,29 @@ class MessageEdit(Model):
     edited_at: Mapped[datetime]
 
 
+_newest = (
+    select(func.max(IncidentUpdate.number))
+    .where(IncidentUpdate.incident_id == Incident.id)
+    .correlate(Incident)
+    .scalar_subquery()
+)
+SAID = (
+    select(IncidentUpdate.services)
+    .join(Incident)
+    .where(
+        Incident.organization_id == bindparam("organization"),
+        Incident.tenant_id.is_not_distinct_from(bindparam("tenant")),
+        Incident.resolved_at.is_(None),
+        IncidentUpdate.number == _newest,
+    )
+)
+
+
 def holds(organization: Organization, tenant: Tenant | None) -> dict[str, list[ServiceStatus]]:
     """What the newest update of each open incident of the scope says of each service."""
-    newest = (
-        select(func.max(IncidentUpdate.number))
-        .where(IncidentUpdate.incident_id == Incident.id)
-        .correlate(Incident)
-        .scalar_subquery()
-    )
-    said = db.session.scalars(
-        select(IncidentUpdate.services)
-        .join(Incident)
-        .where(
-            Incident.organization_id == organization.id,
-            Incident.tenant_id == (tenant.id if tenant else None),
-            Incident.resolved_at.is_(None),
-            IncidentUpdate.number == newest,
-        )
-    )
+    scope = {"organization": organization.id, "tenant": tenant.id if tenant else None}
     held: dict[str, list[ServiceStatus]] = {}
-    for services in said:
+    for services in db.session.scalars(SAID, scope):
         for service_id, status in services.items():
             held.setdefault(service_id, []).append(ServiceStatus(status))
     return held

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import ForeignKey, select
+from sqlalchemy import ForeignKey, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from ..clock import now
@@ -121,14 +121,14 @@ def organizations_of(user: User) -> list[Organization]:
     return list(db.session.scalars(query))
 
 
+ROLES = select(Membership.role, Membership.tenant_id).where(
+    Membership.user_id == bindparam("user"), Membership.organization_id == bindparam("organization")
+)
+
+
 def membership_role(session: Session, user: User, scope: Scope) -> Role | None:
-    rows = session.scalars(
-        select(Membership).where(
-            Membership.user_id == user.id,
-            Membership.organization_id == scope.organization_id,
-        )
-    )
-    roles = (within(Role(row.role), row.tenant_id, scope) for row in rows)
+    rows = session.execute(ROLES, {"user": user.id, "organization": scope.organization_id})
+    roles = (within(Role(role), tenant_id, scope) for role, tenant_id in rows)
     return max((role for role in roles if role), key=lambda role: role.rank, default=None)
 
 

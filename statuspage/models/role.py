@@ -1,6 +1,7 @@
 """Role, and the table role × verb: who may do what."""
 
 from enum import StrEnum
+from functools import cached_property
 
 
 class Role(StrEnum):
@@ -13,7 +14,7 @@ class Role(StrEnum):
     OWNER = "owner"
     OPERATOR = "operator"
 
-    @property
+    @cached_property
     def rank(self) -> int:
         return list(Role).index(self)
 

@@ -1,9 +1,10 @@
 """Service and ServiceGroup: what is watched, what it shows, and where it stands on the page."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, Select, bindparam, func, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import iso, now
@@ -218,7 +219,6 @@ class Service(Model):
 
     def _record(self, type: str) -> None:
         self.updated_at = now()
-        db.session.flush()
         self.organization.record("service-update", type, self.id, self.as_json(), tenant=self.tenant)
 
     def as_json(self) -> dict[str, Any]:
@@ -248,9 +248,21 @@ def groups_of(organization: Organization, tenant: Tenant | None) -> list[Service
     return _in_order(ServiceGroup, organization, tenant)
 
 
-def _in_order(model: type[Any], organization: Organization, tenant: Tenant | None) -> list[Any]:
-    own = (model.organization_id == organization.id, model.tenant_id == (tenant.id if tenant else None))
-    return list(db.session.scalars(select(model).where(*own).order_by(model.position, model.id)))
+def _in_order(model: Any, organization: Organization, tenant: Tenant | None) -> list[Any]:
+    scope = {"organization": organization.id, "tenant": tenant.id if tenant else None}
+    return list(db.session.scalars(_ordered(model), scope))
+
+
+@cache
+def _ordered(model: Any) -> Select[Any]:
+    return (
+        select(model)
+        .where(
+            model.organization_id == bindparam("organization"),
+            model.tenant_id.is_not_distinct_from(bindparam("tenant")),
+        )
+        .order_by(model.position, model.id)
+    )
 
 
 def _place_in(order: list[Service], group: ServiceGroup | None, before: Service | None) -> int:

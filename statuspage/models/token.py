@@ -40,7 +40,7 @@ class ApiToken(Model):
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
 
-    user: Mapped[User] = relationship()
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)  # what it is worth is asked of both
     organization: Mapped[Organization | None] = relationship()
 
     @classmethod

@@ -1,8 +1,11 @@
 """From a path to a scope: slug or id of an organization and a tenant. All else is loaded through it."""
 
+from functools import cache
 from typing import Any
 
 from flask import current_app
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.orm import joinedload
 
 from ..database import db
 from ..live.hub import Hub
@@ -44,16 +47,23 @@ def _owner(parent: str, segment: str) -> str:
 
 def load(model: Any, id: str, verb: str) -> Any:
     """A row by id, if the asker may do this in its scope. Unknown and foreign are both NotFound."""
-    row = db.session.get(model, id) if "\x00" not in id else None
+    row = db.session.scalar(_row(model), {"id": id}) if "\x00" not in id else None
     if row is None:
         raise NotFound(NOTHING)
     require(Scope(row.organization_id, row.tenant_id), verb)
     return row
 
 
+@cache
+def _row(model: Any) -> Select[Any]:
+    """With its organization: that is what the role, and then the transaction, is asked of."""
+    return select(model).options(joinedload(model.organization)).where(model.id == bindparam("id"))
+
+
 def load_scope(organization_id: str, tenant_id: str | None, verb: str) -> tuple[Organization, Tenant | None]:
-    """The organization and tenant that a request body or query names by id."""
-    require(Scope(organization_id, tenant_id), verb)
+    """The organization and tenant that a request body or query names by id; refuses as require() does."""
     organization = db.session.get(Organization, organization_id)
+    tenant = db.session.get(Tenant, tenant_id) if tenant_id else None
+    require(Scope(organization_id, tenant_id), verb)
     assert organization is not None  # require() found it
-    return organization, db.session.get(Tenant, tenant_id) if tenant_id else None
+    return organization, tenant

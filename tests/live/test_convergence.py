@@ -3,13 +3,15 @@
 import contextlib
 import inspect
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from statuspage.database import db, transaction
+from statuspage.database import db, snapshot, transaction
+from statuspage.live import loading
 from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
 from statuspage.live.views import ADMIN
@@ -124,6 +126,32 @@ def test_an_old_page_that_asks_equals_a_fresh_page_on_a_node_that_saw_it_and_on_
         settle_and_compare(page, here, newcomer)
         page.cursor = old[id(page)]
         settle_and_compare(page, newcomer, newcomer)
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("screens", [(), ("admin/services", "admin/overview")])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_state_that_follows_the_log_equals_one_that_is_read(stage, verb, screens):
+    """Only what the lines are about is read again: see loading.follow()."""
+    channel = node().channel(stage.acme.id)
+    shown = [*stage.views[:4], *((Scope(stage.acme.id, whole=True), screen) for screen in screens)]
+    for scope, view in shown:
+        channel.board(scope, view)
+    for step in (lambda: take(verb, stage, 3), lambda: broadcast(stage)):
+        step()
+        channel.advance()
+        with snapshot() as session:
+            read = loading.load(session, stage.acme.id, screens)
+        if verb == "Organization.prune":  # forgetting is no event
+            read = replace(read, inside=channel.state.inside)
+        assert channel.state == read
+        assert list(channel.state.incidents) == list(read.incidents)
+
+
+def broadcast(stage: Cast) -> None:
+    with transaction(stage.acme):
+        for tenant in (None, stage.south):
+            stage.acme.record("service-update", "broadcast", "by-hand", {"name": "x"}, tenant=tenant)
 
 
 def test_a_page_that_comes_back_is_brought_to_now_without_asking(stage):

@@ -199,6 +199,27 @@ def test_a_visitor_who_joins_over_a_socket_asks_nothing(app, cast, watched, aske
     assert asked == []
 
 
+@pytest.mark.parametrize(("noun", "most"), [("broadcast", 9), ("service", 15)])
+def test_a_write_until_it_is_pushed_asks_little(client, cast, watched, asked, noun, most):
+    """One proof, one role, one lock, what is changed and its line; then the lines and what they are about."""
+    seat = take_seat(watched, cast.acme.scope, "data")
+    calls = {
+        "broadcast": (
+            "POST",
+            "/api/websocket/broadcast",
+            {"type": "service-update", "data": {"x": 1}, "organizationId": cast.acme.id},
+        ),
+        "service": ("PATCH", f"/api/services/{cast.acme_service.id}", {"status": "degraded"}),
+    }
+    method, path, body = calls[noun]
+    asked.clear()
+    answer = client.open(path, method=method, json=body, headers=cast.bearer("acme-owner"))
+    watched.advance(cast.acme.id)
+    assert answer.status_code in (200, 202)
+    assert seat.connection.heard
+    assert len(asked) <= most, "\n".join(asked)
+
+
 def test_what_a_thousand_pages_show_alike_is_rendered_once(cast, watched, monkeypatch):
     """Rows, and what differs in the page's path alone; a page that did not move is not drawn at all."""
     with transaction(cast.acme):

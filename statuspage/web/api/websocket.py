@@ -13,6 +13,7 @@ from ...live.audience import Seat
 from ...live.message import Cursor
 from ...models.access import role_in
 from ...models.errors import Invalid
+from ...models.event import BROADCAST
 from ...models.organization import Organization, Tenant
 from ...models.role import Role, may
 from ...models.scope import Scope
@@ -54,7 +55,7 @@ def broadcast() -> Response:
         id = new_id()
         events = [
             organization.record(
-                new.type, "broadcast", id, new.data, tenant=tenant, broadcast_id=id if everywhere else None
+                new.type, BROADCAST, id, new.data, tenant=tenant, broadcast_id=id if everywhere else None
             )
             for organization in organizations
         ]
