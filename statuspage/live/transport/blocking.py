@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .poller import LINGER, READ, SLOW
+from .wire import LINGER, READ, SLOW
 
 
 class BlockingWire:

@@ -1,232 +1,23 @@
-"""The poller: connections that need no greenlet, on one epoll descriptor with one watcher of gevent's loop.
+"""The poller: all wires on one epoll descriptor, with one watcher of gevent's loop.
 
-A connection is a Wire: a descriptor, what is still to be sent, and a reader that is given what came. Nothing
-here blocks and nothing waits: readers run in gevent's hub, writers queue, and the poller writes in slices, so
-that requests go on beside a message to ten thousand.
+Readers run in gevent's hub, writers queue, and the poller writes in slices, so that requests go on beside a
+message to ten thousand.
 """
 
-import contextlib
 import os
-import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 import gevent
 from gevent import monkey
 
 from . import traffic
+from .wire import IN, OUT, Wire, close
 
 SLICE = 0.003  # seconds at most that others wait for a turn of ours
-READ = 16384  # bytes
-GATHERED = 256  # pieces to one write, below the limit of the system (IOV_MAX)
-LINGER = 1  # seconds that a closed connection waits for its peer to read the last bytes and close too
-MAX_UNSENT = 16 << 20  # bytes that a client may owe us
-SLOW, DEAF = "too slow", "it reads nothing"
-IN, OUT, URGENT = 1, 4, 8 | 16  # epoll's bits: readable, writable, error or hung up
-
-close = monkey.get_original("os", "close")  # gevent's closes at some later turn of its loop
-
-
-class Reader(Protocol):
-    """Who acts on a connection. It runs in the hub: it must not block."""
-
-    def receive(self, data: bytes) -> None:
-        """These bytes came."""
-
-    def lost(self, why: str) -> None:
-        """The connection is over; called once, however it ended: "too slow" when we cut it for that."""
-
-
-class Wire:
-    """One connection of the poller."""
-
-    __slots__ = ("blocked", "ended", "fd", "finishing", "max_pieces", "paused", "poller", "reader", "unsent")
-
-    def __init__(self, poller: "Poller", fd: int, reader: Any, max_pieces: int) -> None:
-        self.poller, self.fd, self.reader = poller, fd, reader
-        self.max_pieces = max_pieces
-        self.unsent: Any = None  # nothing, one piece, or a list of pieces
-        self.blocked = 0.0  # since when the peer takes nothing; it is 0 while it does
-        self.paused = self.finishing = self.ended = False
-
-    def send(self, data: bytes) -> None:
-        """Queue these bytes, without yielding; nothing happens once the connection ends.
-
-        A client with `max_pieces` pieces waiting, or too many bytes, is cut: it never gets half of anything
-        and then something else.
-        """
-        unsent = self.unsent
-        if unsent is None:
-            if self.fd < 0 or self.finishing:
-                return
-            self.unsent = data
-            if not self.blocked:
-                self.poller.is_ready(self)
-        elif self.finishing:
-            return
-        elif type(unsent) is list:
-            if len(unsent) >= self.max_pieces:
-                self.cut(SLOW)
-            else:
-                unsent.append(data)
-        else:
-            self.unsent = [unsent, data]
-
-    @property
-    def backlog(self) -> int:
-        """How many pieces wait to be sent."""
-        unsent = self.unsent
-        return len(unsent) if type(unsent) is list else int(unsent is not None)
-
-    def finish(self) -> None:
-        """Send what is queued and nothing more, then let the peer close; it has a second for that."""
-        if self.finishing or self.fd < 0:
-            return
-        self.finishing = True
-        if self.unsent is None:
-            self._shut()
-        else:
-            self.poller.clock.after(LINGER + self.poller.patience, Wire.cut, self)
-
-    def cut(self, why: str = "") -> None:
-        """Close it now."""
-        if self.fd < 0:
-            return
-        if why:
-            traffic.log.info("a connection was cut: %s", why)
-        self.poller.forget(self)
-        close(self.fd)
-        self.fd, self.unsent = -1, None
-        self._tell_reader(why)
-
-    def release(self) -> int:
-        """Take the descriptor out of the poller, to be served by another."""
-        self.poller.forget(self)
-        fd, self.fd = self.fd, -1
-        return fd
-
-    def pause(self) -> None:
-        """Read no more until resume(): what comes stays with the peer."""
-        self.paused = True
-        self._watch()
-
-    def resume(self) -> None:
-        if self.paused and self.fd >= 0:
-            self.paused = False
-            self._watch()
-
-    def run(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Run what may block, beside the poller."""
-        gevent.spawn(function, *arguments)
-
-    def serve(self) -> None:
-        """The poller serves it: nothing is left to do for who made it."""
-
-    # --- the poller's turn -------------------------------------------------------------------------
-
-    def readable(self) -> None:
-        try:
-            data = os.read(self.fd, READ)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._end()
-        elif not self.finishing:
-            self.reader.receive(data)
-
-    def _end(self):
-        """The peer says no more; what we owe it is still sent."""
-        if self.unsent is None:
-            self.cut()
-            return
-        self.finish()
-        self.ended = self.paused = True
-        self._watch()
-        self._tell_reader("")
-
-    def writable(self) -> None:
-        self.blocked = 0.0
-        self._watch()
-        self.poller.is_ready(self)
-
-    def flush(self) -> None:
-        """Write what the peer takes now; the rest when it is writable again."""
-        unsent = self.unsent
-        if unsent is None or self.fd < 0:
-            return
-        try:
-            if type(unsent) is list:
-                sent = os.writev(self.fd, unsent[:GATHERED])
-                self._drop(unsent, sent)
-            else:
-                sent = os.write(self.fd, unsent)
-                self.unsent = None if sent == len(unsent) else [unsent[sent:]]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.cut()
-            return
-        if self.unsent is not None:
-            self._go_on()
-        elif self.finishing:
-            self._shut()
-
-    def _drop(self, unsent, sent):
-        done = 0
-        while done < len(unsent) and sent >= len(unsent[done]):
-            sent -= len(unsent[done])
-            done += 1
-        del unsent[:done]
-        if sent:
-            unsent[0] = unsent[0][sent:]
-        if not unsent:
-            self.unsent = None
-        self.blocked = -1.0 if done == GATHERED and not sent else 0.0
-
-    def _go_on(self):
-        """Wait for the peer; or go on, when the system took all that it was given in one call."""
-        if self.blocked < 0:
-            self.blocked = 0.0
-            self.poller.is_ready(self)
-            return
-        pieces = self.unsent if type(self.unsent) is list else [self.unsent]
-        if sum(map(len, pieces)) > max(MAX_UNSENT, len(pieces[0])):
-            self.cut(SLOW)
-            return
-        self.blocked = time.monotonic()
-        self._watch()
-        self.poller.clock.after(self.poller.patience, Wire._expect, self, self.blocked)
-
-    def _expect(self, since):
-        if self.blocked == since:
-            self.cut(DEAF)
-
-    def _shut(self):
-        if self.ended:  # the peer went before us
-            self.cut()
-            return
-        with contextlib.suppress(OSError):
-            end = socket.socket(fileno=self.fd)
-            try:
-                end.shutdown(socket.SHUT_WR)
-            finally:
-                end.detach()
-        self.poller.clock.after(LINGER, Wire.cut, self)
-
-    def _watch(self):
-        self.poller.watch(self, (0 if self.paused else IN) | (OUT if self.blocked else 0))
-
-    def _tell_reader(self, why):
-        reader, self.reader = self.reader, None
-        if reader:
-            try:
-                reader.lost(why)
-            except Exception:
-                traffic.log.exception("a connection could not be closed properly")
+URGENT = 8 | 16  # epoll's bits for an error, and for being hung up
 
 
 class Poller:

@@ -17,7 +17,8 @@ from gevent.pool import Pool
 from gevent.socket import socket as Socket
 
 from .front import Answers, Input, Waiting, no_answer
-from .poller import Poller, close
+from .poller import Poller
+from .wire import close
 
 GRACE = 2  # seconds that running requests have to end by themselves
 UNREAD_MILLISECONDS = 20_000  # until a connection whose peer reads nothing is cut

@@ -12,8 +12,8 @@ from typing import Any
 from engineio import packet
 
 from . import frames, traffic
-from .poller import SLOW, Wire
 from .websocket import WebSocket
+from .wire import SLOW, Wire
 
 PACKETS_PER_POLL = 16  # python-engineio clients refuse a payload with more
 WORTH_DEFLATING = 512  # bytes: below it goes what one client alone is sent
