@@ -111,24 +111,21 @@ class Poller:
             wire.cut()
 
     def _flush(self, ready):
-        write, deadline = os.write, time.monotonic() + SLICE
+        """Write to those at the head of this queue, for a slice of time at most."""
+        write, take, deadline = os.write, ready.popleft, time.monotonic() + SLICE
         while ready:
-            for _ in range(min(16, len(ready))):
-                wire = ready.popleft()
+            for wire in [take() for _ in range(min(32, len(ready)))]:
                 data = wire.unsent
-                if type(data) is not bytes or wire.finishing:
-                    wire.flush()
-                    continue
                 try:  # the common case, without a call: one piece, and it fits
                     sent = write(wire.fd, data)
-                except OSError:
-                    wire.flush()  # which knows what to do
+                except (OSError, TypeError):  # it does not fit, or is none or several pieces
+                    wire.flush()
                     continue
-                if sent == len(data):
+                if sent == len(data) and not wire.finishing:
                     wire.unsent = None
                 else:
-                    wire.unsent = [data[sent:]]
-                    wire.flush()
+                    wire.unsent = [data[sent:]] if sent < len(data) else None
+                    wire.settle()
             if time.monotonic() > deadline:
                 return
 

@@ -169,6 +169,10 @@ class Wire:
         except OSError:
             self.cut()
             return
+        self.settle()
+
+    def settle(self) -> None:
+        """After a write: go on with what is left, or end if that was the last."""
         if self.unsent is not None:
             self._go_on()
         elif self.finishing:
