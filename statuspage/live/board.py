@@ -110,8 +110,12 @@ class Board:
         return self._messages[after]
 
     def rest(self) -> None:
-        """Nobody is to be told: the next push begins here."""
-        self.pushed = self.position
+        """Nobody is to be told: the next push begins here.
+
+        Where nothing differs it stays where it was, as in push(): no `head` sends anybody to ask for nothing.
+        """
+        if any(True for whole in self.drawing.parts for _ in _after(whole, self.pushed)):
+            self.pushed = self.position
         self.dirty = False
 
     def push(self, say: str = "") -> Message | None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 from playwright.sync_api import FrameLocator, expect
 
@@ -157,6 +158,8 @@ def test_the_browser_refuses_it_to_a_site_that_is_not_allowed(shop, visit, gate,
     visit.until(lambda: any("frame-ancestors" in complaint for complaint in visit.complaints))
     visit.complaints.clear()
     own(lambda organization: allow_embedding(organization, [shop.url]))
+    policy = lambda: httpx.get(f"{gate.url}/embed/{own.id}").headers["content-security-policy"]  # noqa: E731
+    visit.until(lambda: shop.url in policy())  # another process wrote it
     expect_status(put(shop, visit, tag(gate.url, organization=own.id)), "no_data")
 
 

@@ -245,3 +245,15 @@ def test_what_a_thousand_pages_show_alike_is_rendered_once(cast, watched, monkey
         Incident.open(cast.acme, cast.north, title="For one", message="We look.")
     watched.advance(cast.acme.id)
     assert drawn == []
+
+
+def test_a_board_that_nobody_watched_and_that_looks_as_before_sends_nobody_to_ask(cast, watched, asked):
+    """Its status was set to and fro: who comes from before is up to date, and no `head` says otherwise."""
+    channel = watched.channel(cast.acme.id)
+    before = channel.board(cast.acme.scope, "page").cursor
+    for status in ("degraded", "operational"):
+        with transaction(cast.acme):
+            cast.acme_service.update(own_status=status)
+    board = channel.board(cast.acme.scope, "page")
+    assert board.change(before) is None
+    assert (board.pushed_cursor, board.cursor > before) == (before, True)
