@@ -4,14 +4,11 @@ The server's front asks with every head that comes in, in the hub of its event l
 never blocks. A head that is in any way unusual is read by the WSGI server, which knows all the ways.
 """
 
-import re
 from functools import lru_cache
 
-from .door import PLAIN
+from ..live.transport.front import read_head
 from .page_cache import Asked, Key, PageCache, key_of
 
-REQUEST = re.compile(r"(GET|HEAD) ((/[^ ?#]*)(?:\?[!-~]*)?) HTTP/1\.1\r\n")
-FIELD = re.compile(r"([A-Za-z0-9-]+):[ \t]*([^\r\n]*?)[ \t]*\r\n")
 MEMORABLE = 2000  # bytes of a head, at most
 REMEMBERED = 2000  # heads: most that a browser sends are the same time and again
 
@@ -32,21 +29,14 @@ class Heads:
 
     def _read(self, head: bytes) -> tuple[Asked, Key] | None:
         """The question, and the key of its answer; None for what is not ours to answer."""
-        text = head.decode("latin-1")
-        line = REQUEST.match(text)
-        if line is None or not PLAIN.fullmatch(line[3]):
+        said = read_head(head)
+        if said is None:
             return None
-        headers: dict[str, str] = {}
-        at = line.end()
-        while text[at : at + 2] != "\r\n":
-            field = FIELD.match(text, at)
-            if field is None or field[1].lower() in headers:
-                return None  # folded, garbled or repeated
-            headers[field[1].lower()] = field[2]
-            at = field.end()
+        headers = said.fields
         if headers.get("connection", "keep-alive").lower() != "keep-alive":
             return None
-        asked = Asked(line[1], line[2], headers.get("host", ""), self._scheme(headers), headers)
+        target = f"{said.path}?{said.query}" if said.query else said.path
+        asked = Asked(said.method, target, headers.get("host", ""), self._scheme(headers), headers)
         key = key_of(asked)
         return (asked, key) if key else None
 

@@ -1,8 +1,8 @@
 """How packets travel: Socket.IO over WebSocket and long-polling, with the faults of the stock stack mended.
 
 It knows nothing of the application: handlers are registered as with any Flask-SocketIO. It is the only place
-that depends on inner names of python-engineio, python-socketio, Flask-SocketIO and gevent;
-`PRIVATE` in tests/live/test_transport.py lists them, so that an upgrade that renames one fails there.
+that depends on inner names of python-engineio, python-socketio, Flask-SocketIO and gevent; the tests'
+test_private_names.py lists them, so that an upgrade that renames one fails there.
 """
 
 from functools import cached_property

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs
 import engineio
 from engineio import packet
 
-from . import websocket
+from . import frames, websocket
 from .clock import Clock
 from .request import Remembered
 from .session import CLOSE, NOOP, Malformed, Probe, Session, payload
@@ -296,7 +296,9 @@ class Engine(engineio.Server):
         """Take nobody in any more and close every session; waits a second for the disconnect handlers."""
         self.stopping = True
         reason = self.reason.SERVER_DISCONNECT
-        tasks = [s.close(wait=False, reason=reason, code=1001) for s in list(self.sockets.values())]
+        tasks = [
+            s.close(wait=False, reason=reason, code=frames.GOING_AWAY) for s in list(self.sockets.values())
+        ]
         deadline = time.monotonic() + 1
         for task in filter(None, tasks):
             task.join(max(0, deadline - time.monotonic()))

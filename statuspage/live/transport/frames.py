@@ -195,7 +195,9 @@ class Parts:
         self.size += len(body)
         if self._unpacker:
             body = self._unpack(body, limit)
-        self._parts.append(_text(body, self._decoder) if self._decoder else body)
+        part = _text(body, self._decoder) if self._decoder else body
+        if part:  # a message may have any number of empty parts
+            self._parts.append(part)
 
     def whole(self) -> str | bytes:
         if self._unpacker:

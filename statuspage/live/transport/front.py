@@ -7,7 +7,7 @@ the connection goes to a greenlet of the WSGI server, and comes back when the an
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_HEAD = 65536  # bytes; the WSGI server refuses lines and counts well below it
 HEAD_SECONDS = 20.0  # for a head to come in whole
@@ -17,9 +17,9 @@ MAX_PIECES = 100  # answers that a client may ask for without reading any
 Answers = Callable[[bytes], bytes | None]
 
 HANDSHAKE = b"GET /socket.io/?"
-REQUEST = re.compile(r"GET (/[A-Za-z0-9._~/-]*)(?:\?([!-~]*))? HTTP/1\.1\r\n")
+REQUEST = re.compile(r"(GET|HEAD) (/[A-Za-z0-9._~/-]*)(?:\?([!-~]*))? HTTP/1\.1\r\n")
 FIELD = re.compile(r"([A-Za-z0-9-]+):[ \t]*([^\r\n]*?)[ \t]*\r\n")
-BODY = {"HTTP_CONTENT_LENGTH", "HTTP_CONTENT_TYPE", "HTTP_TRANSFER_ENCODING", "HTTP_EXPECT"}
+BODY = {"content-length", "content-type", "transfer-encoding", "expect"}
 END = b"\r\n\r\n"
 
 
@@ -65,11 +65,12 @@ class Waiting:
 
         What is not as usual goes the other way; nothing has happened to it yet.
         """
-        if not data.startswith(HANDSHAKE) or self.wire.unsent is not None:
+        if not data.startswith(HANDSHAKE) or self.wire.unsent is not None or self.wire.fd < 0:
             return False
-        environ = environ_of(data[:end], self.address, self.listener.environ)
-        if environ is None or not _opens_websocket(environ):
+        head = read_head(data[:end])
+        if head is None or not _opens_websocket(head):
             return False
+        environ = environ_of(head, self.address, self.listener.environ)
         self.head, environ["transport.request"] = data[end:], self
         self.listener.application(environ, lambda *_: None)
         return self.wire is None
@@ -125,37 +126,51 @@ class Input:
         return data
 
 
-def environ_of(head: bytes, address: Any, base: dict[str, Any]) -> dict[str, Any] | None:
-    """The WSGI environment (PEP 3333) of a well-formed GET without a body; None for anything else."""
+class Head(NamedTuple):
+    """A request's head (RFC 9112, 3); its fields by lower-case name."""
+
+    method: str
+    path: str
+    query: str
+    fields: dict[str, str]
+
+
+def read_head(head: bytes) -> Head | None:
+    """A GET or HEAD as nearly all are; None for what is in any way unusual, which the WSGI server reads."""
     text = head.decode("latin-1")
     line = REQUEST.match(text)
     if line is None:
         return None
-    environ = {
-        **base,
-        "REQUEST_METHOD": "GET",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": line[1],
-        "QUERY_STRING": line[2] or "",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": str(address[0]) if isinstance(address, tuple) else "",
-    }
+    fields: dict[str, str] = {}
     at = line.end()
     while text[at : at + 2] != "\r\n":
         field = FIELD.match(text, at)
-        name = "HTTP_" + field[1].upper().replace("-", "_") if field else ""
-        if field is None or name in environ or name in BODY:
-            return None  # folded, garbled, repeated, or more than a head
-        environ[name] = field[2]
+        if field is None or field[1].lower() in fields:
+            return None  # folded, garbled or repeated
+        fields[field[1].lower()] = field[2]
         at = field.end()
-    return environ
+    return Head(line[1], line[2], line[3] or "", fields)
 
 
-def _opens_websocket(environ):
+def environ_of(head: Head, address: Any, base: dict[str, Any]) -> dict[str, Any]:
+    """The WSGI environment (PEP 3333) of a request without a body."""
+    return {
+        **base,
+        "REQUEST_METHOD": head.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": head.path,
+        "QUERY_STRING": head.query,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": str(address[0]) if isinstance(address, tuple) else "",
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in head.fields.items()},
+    }
+
+
+def _opens_websocket(head):
     """Whether no more than that is asked: a poll would wait, and here nobody may."""
-    words = environ["QUERY_STRING"].split("&")
-    asked = [word for word in words if word.startswith("transport")]
-    return environ.get("HTTP_UPGRADE", "").lower() == "websocket" and asked == ["transport=websocket"]
+    asked = [word for word in head.query.split("&") if word.startswith("transport")]
+    upgrades = head.fields.get("upgrade", "").lower() == "websocket"
+    return upgrades and asked == ["transport=websocket"] and BODY.isdisjoint(head.fields)
 
 
 def no_answer(head: bytes) -> bytes | None:

@@ -52,13 +52,14 @@ class Poller:
     def is_ready(self, wire: Wire) -> None:
         """This one has something to send."""
         self._ready.append(wire)
-        if not self._rung:
-            self._rung = True
-            os.eventfd_write(self._bell, 1)
+        self._ring()
 
     def are_ready(self, wires: list[Wire]) -> None:
         """All of these have the same to send."""
         self._crowd.extend(wires)
+        self._ring()
+
+    def _ring(self):
         if not self._rung:
             self._rung = True
             os.eventfd_write(self._bell, 1)

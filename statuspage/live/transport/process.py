@@ -3,9 +3,9 @@
 import contextlib
 import errno
 import os
-import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -217,7 +217,7 @@ def serve(
     `before_stop` is called first, for two seconds at most: nobody new gets in, all clients are still here.
     `answer` is asked with the head of each request for bytes that are ready; it must not block.
     """
-    if not hasattr(select, "epoll") and not _has_epoll():
+    if sys.platform != "linux":
         raise OSError(errno.ENOSYS, "this server needs Linux; run the app under another WSGI server")
     listener = Listener((host, port), app, socketio, before_stop, answer)
     socketio.wsgi_server = listener  # where Flask-SocketIO's stop() looks
@@ -227,11 +227,3 @@ def serve(
     finally:
         for watcher in watchers:
             watcher.cancel()
-
-
-def _has_epoll():
-    from gevent.monkey import get_original
-
-    with contextlib.suppress(AttributeError):
-        return bool(get_original("select", "epoll"))
-    return False

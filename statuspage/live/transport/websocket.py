@@ -67,8 +67,8 @@ class WebSocket:
                     self.wire.send(frames.frame(body, frames.PONG))
                 elif opcode != frames.PONG:
                     self.owner.take(body)
-                if self.wire.finishing:
-                    return
+                if self.wire.finishing or self.owner is None:
+                    return  # it ended, or was cut for not reading our answers
         except Broken as fault:
             self._end(fault.code)
 

@@ -117,3 +117,13 @@ def test_disconnect_reaches_a_client_in_a_poll(site):
     site.http.post(f"/disconnect/{site.state['clients']['inside']}")
     assert answer().text == "41"
     assert site.get(query).json()["code"] == 1
+
+
+def test_a_client_that_floods_with_pings_is_cut_and_what_it_said_besides_is_no_failure(site):
+    before = site.state["sessions"]
+    sock, request = handshake(site)
+    sock.sendall(request)
+    assert sock.recv(1000).startswith(b"HTTP/1.1 101")
+    sock.sendall(masked(b"", opcode=9) * 2600 + masked(b"4") * 20)
+    all_bytes(sock)  # it ends, and the log has no traceback: see `site`
+    until(lambda: site.state["sessions"] == before)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from statuspage.live.transport import frames
 from tests.live.transport.wire import all_bytes, close_code, handshake, masked
 
 NO_CONTEXT = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -125,3 +126,10 @@ def test_a_message_of_exactly_the_limit_is_taken(site):
     ws.send('42["echo","' + "x" * (65536 - 13) + '"]')
     assert len(ws.recv()) > 65536 - 13
     ws.close()
+
+
+def test_a_message_of_empty_parts_takes_no_memory():
+    parser = frames.Parser(limit=1000, deflate=False)
+    assert list(parser.feed(masked(b"", fin=False) + masked(b"", opcode=0, fin=False) * 10_000)) == []
+    assert parser.parts._parts == []
+    assert list(parser.feed(masked(b"end", opcode=0))) == [(1, "end")]
