@@ -43,6 +43,7 @@ def watch(stop: threading.Event, pauses: list[float]) -> None:
         if len(pauses) == OFTEN:
             print("often", flush=True)
         last = time.monotonic()
+    pauses.append(time.monotonic() - last)  # it may have had no turn at all
 
 
 def main(threads: int, edits: int) -> None:

@@ -79,10 +79,6 @@ class Session:
         self.kept = value
 
     @property
-    def connected(self) -> bool:
-        return True
-
-    @property
     def upgraded(self) -> bool:
         return self.socket is not None
 
