@@ -5,9 +5,11 @@ event numbers follow the order of commits, on SQLite and on PostgreSQL alike.
 """
 
 import secrets
+import sqlite3
 import string
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -106,6 +108,28 @@ def let_go() -> None:
     if session.new or session.dirty or session.deleted or session.info.get("writing"):
         raise RuntimeError("let_go() of what is not written yet")
     session.commit()  # of nothing: see expire_on_commit
+
+
+def mark_of_commits() -> Any:
+    """Something that differs from the last one if anything was committed in between, by whichever process.
+
+    None where only the tables can tell. On SQLite it costs a hundredth of a query (its PRAGMA data_version).
+    """
+    return _mark(db.engine)
+
+
+def _mark(engine: Engine) -> Any:
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or path in (None, "", ":memory:"):
+        return None
+    with _marking:
+        if engine not in _markers:  # of its own: it sees the commits of all others
+            _markers[engine] = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+        return _markers[engine].execute("PRAGMA data_version").fetchone()[0]
+
+
+_markers: weakref.WeakKeyDictionary[Engine, sqlite3.Connection] = weakref.WeakKeyDictionary()
+_marking = threading.Lock()
 
 
 # --- writing ---------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from ..database import db, snapshot
+from ..database import db, mark_of_commits, snapshot
 from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.scope import Scope
@@ -47,6 +48,7 @@ class Hub:
         self._opening = threading.Lock()
         self._rung = object()  # the last ring: see _open()
         self._looked_at = -math.inf
+        self._calm: Any = None  # what mark_of_commits() was when a look found nothing, see behind()
         self._paths: dict[str, str] = {}  # a slug or id -> the organization whose it was when last asked
         self._table = threading.Lock()  # guards `channels`; never held over I/O
         self._heard: deque[str] = deque(maxlen=100)  # broadcasts to everybody that loners have got
@@ -126,9 +128,15 @@ class Hub:
             self._forget(channel)
 
     def behind(self) -> list[str]:
-        """The organizations whose log has grown, or that are gone, rung: one query for all."""
+        """The organizations whose log has grown, or that are gone, rung: one query for all.
+
+        None at all when nothing was committed since a look that found everybody up to date.
+        """
         self._watch_for_broadcasts()
-        moment, rung = time.monotonic(), self._rung
+        moment, rung, mark = time.monotonic(), self._rung, mark_of_commits()
+        if mark is not None and mark == self._calm:
+            self._looked_at = moment
+            return []
         with db.engine.connect() as connection:
             public = connection.execute(PUBLIC).scalars().all()
             rows = connection.execute(HEADS, {"ids": list(self.channels)})
@@ -140,6 +148,7 @@ class Hub:
         }
         if self._rung is rung:  # else the next look tells
             self.only_public = public[0] if len(public) == 1 else None
+        self._calm = None if found or self._rung is not rung else mark
         for channel in found.values():
             channel.ring()
         self._looked_at = moment
@@ -183,9 +192,9 @@ class Hub:
             if self.channels.get(channel.organization_id) is channel:
                 del self.channels[channel.organization_id]
 
-    def send_heads(self) -> None:
+    def send_heads(self, transports: Iterable[str]) -> None:
         for channel in list(self.channels.values()):
-            channel.send_heads()
+            channel.send_heads(transports)
 
     def seats(self, organization_id: str) -> list[Seat]:
         channel = self.channels.get(organization_id)
