@@ -143,7 +143,12 @@ SETTINGS = (
     Setting("NODE", "", _node, "This node's name; long-polling session ids begin with it."),
     Setting("PING_INTERVAL", 25.0, _seconds, "Seconds between Engine.IO pings."),
     Setting("PING_TIMEOUT", 20.0, _seconds, "Seconds until an unanswered ping ends a connection."),
-    Setting("HEAD_INTERVAL", 15.0, _seconds, "Seconds between `head` messages to every client."),
+    Setting(
+        "HEAD_INTERVAL",
+        15.0,
+        _seconds,
+        "Seconds between `head` messages to a stream; 1.5 times that to Socket.IO clients.",
+    ),
     Setting("PUSH_INTERVAL", 0.2, _seconds, "Least seconds between two HTML pushes to one page."),
     Setting(
         "COMPRESSION",

@@ -74,6 +74,11 @@ class Room:
     def deliver(self, message: Message) -> None:
         tell([seat.connection for seat in list(self.seats)], message)  # some come and go meanwhile
 
+    def deliver_over(self, transports: Iterable[str], message: Message) -> None:
+        """Tell those who listen over one of these transports."""
+        listening = (seat.connection for seat in list(self.seats))
+        tell([one for one in listening if one.transport in transports], message)
+
 
 def tell(connections: Iterable[Connection], message: Message) -> None:
     """Queue a message to all of these: in one go to those on a wire, then to the others."""

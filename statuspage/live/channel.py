@@ -233,14 +233,14 @@ class Channel(Boards):
 
     # --- upkeep ------------------------------------------------------------------------------------
 
-    def send_heads(self) -> None:
+    def send_heads(self, transports: Iterable[str]) -> None:
         """Tell every room the position of its last message: catches a lost last one, and proves life."""
         with self.lock:
             boards = {board_room(scope, view): board for (scope, view), board in self.boards.items()}
             for room in list(self.rooms.values()):
                 board = boards.get(room.name)
                 cursor = board.pushed_cursor if board else Cursor(self.state.epoch, room.position)
-                room.deliver(self._head(cursor))
+                room.deliver_over(transports, self._head(cursor))
 
     def head_for(self, seat: Seat) -> Message:
         """The `head` that a stream begins with."""

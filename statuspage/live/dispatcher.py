@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25  # a lost ring costs this much and nothing else
 DAY_SECONDS = 20.0
 USES_SECONDS = 10.0
+RARER = 1.5  # heads to those that are pinged: no proxy takes their connection for dead
 
 
 class Dispatcher:
@@ -33,7 +34,8 @@ class Dispatcher:
             (LOOK_SECONDS, self._look),
             (DAY_SECONDS, self._turn_days),
             (USES_SECONDS, self._store_uses),
-            (head_interval, self._hub.send_heads),
+            (head_interval, lambda: self._hub.send_heads(("sse", "poll"))),
+            (head_interval * RARER, lambda: self._hub.send_heads(("websocket", "polling"))),
         )
 
     def ring(self, organization_id: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from . import traffic
 
 LONGEST = 60.0  # seconds between two looks
-TICK = 0.05  # seconds that what is due may wait for more: a thousand pings are one turn, not a thousand
+SHARE, MOST = 20, 0.25  # what is due waits for more, a twentieth of its delay: a thousand pings are one turn
 
 
 class Clock:
@@ -27,14 +27,15 @@ class Clock:
     def after(self, seconds: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call it so many seconds from now, in the clock's own task; it must not block."""
         due = time.monotonic() + seconds
+        latest = due + min(MOST, seconds / SHARE)
         queue = self._queues.get(seconds)
         if queue is None:
             queue = self._queues[seconds] = deque()
         queue.append((due, function, *arguments))
         if not self._next:
-            self._next = due
+            self._next = latest
             self._start(self._run)
-        elif due < self._next:
+        elif latest < self._next:
             self._wake.set()
 
     def stop(self) -> None:
@@ -45,9 +46,10 @@ class Clock:
         while not self._stopped:
             self._wake.clear()
             now = time.monotonic()
-            self._next = min((q[0][0] for q in list(self._queues.values()) if q), default=now + LONGEST)
+            dues = [q[0][0] + min(MOST, delay / SHARE) for delay, q in list(self._queues.items()) if q]
+            self._next = min(dues, default=now + LONGEST)
             if self._next > now:
-                self._wake.wait(self._next - now + TICK)
+                self._wake.wait(self._next - now)
             self._ring(time.monotonic())
 
     def _ring(self, now):

@@ -17,7 +17,10 @@ from . import traffic
 from .wire import IN, OUT, Wire, close
 
 SLICE = 0.003  # seconds at most that others wait for a turn of ours
+BATCH = 32  # wires between two looks at the time
 URGENT = 8 | 16  # epoll's bits for an error, and for being hung up
+
+Batches = deque[list[Wire]]
 
 
 class Poller:
@@ -27,8 +30,8 @@ class Poller:
         self.clock, self.patience = clock, patience
         self.wires: dict[int, Wire] = {}
         self._epoll = monkey.get_original("select", "epoll")()
-        self._ready: deque[Wire] = deque()  # have something of their own to send: an answer, a ping
-        self._crowd: deque[Wire] = deque()  # have what everybody is sent, and so can wait a little longer
+        self._ready: Batches = deque()  # have something of their own to send: an answer, a ping
+        self._crowd: Batches = deque()  # have what everybody is sent, and so can wait a little longer
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._rung = False
         self._epoll.register(self._bell, IN)
@@ -51,12 +54,15 @@ class Poller:
 
     def is_ready(self, wire: Wire) -> None:
         """This one has something to send."""
-        self._ready.append(wire)
+        if self._ready and len(self._ready[-1]) < BATCH:
+            self._ready[-1].append(wire)
+        else:
+            self._ready.append([wire])
         self._ring()
 
     def are_ready(self, wires: list[Wire]) -> None:
         """All of these have the same to send."""
-        self._crowd.extend(wires)
+        self._crowd.extend(wires[i : i + BATCH] for i in range(0, len(wires), BATCH))
         self._ring()
 
     def _ring(self):
@@ -111,21 +117,21 @@ class Poller:
             traffic.log.exception("a connection failed")
             wire.cut()
 
-    def _flush(self, ready):
+    def _flush(self, batches):
         """Write to those at the head of this queue, for a slice of time at most."""
-        write, take, deadline = os.write, ready.popleft, time.monotonic() + SLICE
-        while ready:
-            for wire in [take() for _ in range(min(32, len(ready)))]:
+        write, deadline = os.write, time.monotonic() + SLICE
+        while batches:
+            for wire in batches.popleft():
                 data = wire.unsent
                 try:  # the common case, without a call: one piece, and it fits
                     sent = write(wire.fd, data)
-                except (OSError, TypeError):  # it does not fit, or is none or several pieces
+                except (OSError, TypeError):  # it does not fit, or is none, several pieces or the last ones
                     wire.flush()
                     continue
-                if sent == len(data) and not wire.finishing:
+                if sent == len(data):
                     wire.unsent = None
                 else:
-                    wire.unsent = [data[sent:]] if sent < len(data) else None
+                    wire.unsent = [data[sent:]]
                     wire.settle()
             if time.monotonic() > deadline:
                 return

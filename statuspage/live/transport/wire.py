@@ -87,6 +87,8 @@ class Wire:
         if self.unsent is None:
             self._shut()
         else:
+            if type(self.unsent) is not list:
+                self.unsent = [self.unsent]  # as pieces: the poller must settle() this one
             self.poller.clock.after(LINGER + self.poller.patience, Wire.cut, self)
 
     def cut(self, why: str = "") -> None:
