@@ -1,6 +1,8 @@
 """A crowd comes, waits and goes: joins per second, what waiting costs, the clean-up, and the storm back."""
 
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from bench.contenders import Contender, Node, Ours
 from bench.figures import Figures
@@ -14,52 +16,92 @@ STORM = 1_000  # the same, when a crowd comes back
 
 
 def measure(figures: Figures, plan: Plan) -> None:
-    turns: list[tuple[type[Ours] | type[Node], str]] = [(Ours, "socket"), (Node, "socket"), (Ours, "stream")]
-    for start, kind in figures.in_turn(turns):
-        with (
-            figures.unless_void(f"crowd, {start.name}, {kind}"),
-            start(PING_INTERVAL=str(PING_SECONDS)) as server,
-            Load() as load,
-        ):
-            _life(figures, plan, server, load, kind)
+    turns: list[list[type[Ours] | type[Node]]] = [[Ours, Node], [Ours]]
+    for kind, starts in figures.in_turn(list(zip(("socket", "stream"), turns, strict=True))):
+        with figures.unless_void(f"crowd, {kind}"), ExitStack() as life:
+            lives = [
+                Life(
+                    life.enter_context(start(PING_INTERVAL=str(PING_SECONDS))),
+                    life.enter_context(Load()),
+                    kind,
+                )
+                for start in figures.in_turn(starts)
+            ]
+            _live(figures, plan, lives)
 
 
-def _life(figures: Figures, plan: Plan, server: Contender, load: Load, kind: str) -> None:
-    name = server.name
-    _warm(server, load, kind)
-    empty = server.memory()
+@dataclass
+class Life:
+    """A server and its crowd."""
 
-    seconds = server.join(load, plan.clients, kind, window=AT_ONCE)
-    figures.note(f"joins {kind}", name, plan.clients / seconds)
+    server: Contender
+    load: Load
+    kind: str
+    empty: int = 0  # bytes that it takes without anybody
+
+    def join(self, clients: int, **fields: int) -> float:
+        return self.server.join(self.load, clients, self.kind, **fields)
+
+    def hear(self, clients: int) -> None:
+        """All of them are there, or the run is void."""
+        self.load.wait(self.server.broadcast(2048), clients)
+
+
+def _live(figures: Figures, plan: Plan, lives: list[Life]) -> None:
+    """Each step by each in turn; they wait together, so that both have the same machine."""
+    for life in lives:
+        _warm(life)
+    for life in lives:
+        _come(figures, plan, life)
+    _wait(figures, plan, lives)
+    for life in lives:
+        life.hear(plan.clients)
+        _go(figures, plan, life)
+    for life in lives:
+        _come_back(figures, plan, life)
+
+
+def _come(figures: Figures, plan: Plan, life: Life) -> None:
+    server, kind = life.server, life.kind
+    seconds = life.join(plan.clients, window=AT_ONCE)
+    figures.note(f"joins {kind}", server.name, plan.clients / seconds)
     server.settle(quiet=0.1, patience=5)
-    figures.note(f"memory {kind}", name, (server.memory() - empty) / plan.clients)
+    figures.note(f"memory {kind}", server.name, (server.memory() - life.empty) / plan.clients)
 
-    figures.note(f"idle {kind}", name, _idle(server, plan))
-    load.wait(server.broadcast(2048), plan.clients)  # and all of them are still there
 
+def _wait(figures: Figures, plan: Plan, lives: list[Life]) -> None:
+    """Seconds of CPU per connection and second."""
+    begun, before = time.monotonic(), [life.server.cpu() for life in lives]
+    time.sleep(plan.idle_seconds)
+    seconds = time.monotonic() - begun
+    for life, cpu in zip(lives, before, strict=True):
+        figures.note(
+            f"idle {life.kind}", life.server.name, (life.server.cpu() - cpu) / seconds / plan.clients
+        )
+
+
+def _go(figures: Figures, plan: Plan, life: Life) -> None:
+    server = life.server
     cpu = server.cpu()
-    load.vanish(plan.clients)
+    life.load.vanish(plan.clients)
     server.settle()
-    figures.note(f"vanish {kind}", name, server.cpu() - cpu)
+    figures.note(f"vanish {life.kind}", server.name, server.cpu() - cpu)
 
+
+def _come_back(figures: Figures, plan: Plan, life: Life) -> None:
+    server, kind = life.server, life.kind
     cpu = server.cpu()
-    seconds = server.join(load, plan.clients, kind, window=STORM)
-    figures.note(f"storm {kind}", name, plan.clients / seconds)
-    figures.note(f"storm cpu {kind}", name, (server.cpu() - cpu) / plan.clients)
-    load.wait(server.broadcast(2048), plan.clients)
+    seconds = life.join(plan.clients, window=STORM)
+    figures.note(f"storm {kind}", server.name, plan.clients / seconds)
+    figures.note(f"storm cpu {kind}", server.name, (server.cpu() - cpu) / plan.clients)
+    life.hear(plan.clients)
 
 
-def _warm(server: Contender, load: Load, kind: str) -> None:
+def _warm(life: Life) -> None:
     """What is loaded and compiled once belongs to the server, not to its visitors."""
     for _ in range(2):
-        server.join(load, WARM_CLIENTS, kind)
-        load.wait(server.broadcast(2048), WARM_CLIENTS)
-        load.vanish(WARM_CLIENTS)
-        server.settle()
-
-
-def _idle(server: Contender, plan: Plan) -> float:
-    """Seconds of CPU per connection and second."""
-    begun, cpu = time.monotonic(), server.cpu()
-    time.sleep(plan.idle_seconds)
-    return (server.cpu() - cpu) / (time.monotonic() - begun) / plan.clients
+        life.join(WARM_CLIENTS)
+        life.hear(WARM_CLIENTS)
+        life.load.vanish(WARM_CLIENTS)
+        life.server.settle()
+    life.empty = life.server.memory()

@@ -1,9 +1,11 @@
 """Fan-out: one message to everybody, at growing crowds, over WebSocket and SSE, plain and packed."""
 
+import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,22 +42,33 @@ class Session:
     packing: str = "plain"  # or "packed"
     offer: bool = True  # the clients' of permessage-deflate
     wires: Path | None = None  # where the bytes of each message are kept, named by its number
+    here: int = 0  # clients that have joined
 
     def run(self, figures: Figures, plan: Plan, steps: list[int], sizes: tuple[int, ...]) -> None:
+        for clients in steps:
+            self.grow_to(clients)
+            for size in sizes:
+                self.hear(figures, size, plan.repeats)
+
+    def grow_to(self, clients: int) -> None:
+        if clients > self.here:
+            with self._named():
+                self.server.join(self.load, clients - self.here, self.kind, offer=int(self.offer))
+        self.here = clients
+
+    def hear(self, figures: Figures, size: int, repeats: int) -> None:
+        """Messages of this size to all who are here: some that warm, then those that count."""
+        with self._named():
+            for _ in range(WARM):
+                self._tell(size, self.here)
+            self._measure(figures, size, self.here, repeats)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
         try:
-            self._run(figures, plan, steps, sizes)
+            yield
         except Void as void:
             raise Void(f"{self.server.name}, {self.kind}, {self.packing}: {void}") from void
-
-    def _run(self, figures: Figures, plan: Plan, steps: list[int], sizes: tuple[int, ...]) -> None:
-        here = 0
-        for clients in steps:
-            self.server.join(self.load, clients - here, self.kind, offer=int(self.offer))
-            here = clients
-            for size in sizes:
-                for _ in range(WARM):
-                    self._tell(size, clients)
-                self._measure(figures, size, clients, plan.repeats)
 
     def _measure(self, figures: Figures, size: int, clients: int, repeats: int) -> None:
         before, cpu = self.load.report(), self.server.cpu()
@@ -96,20 +109,30 @@ def measure(figures: Figures, plan: Plan) -> None:
 
 
 def _ours_and_bare(figures: Figures, plan: Plan, steps: list[int], kind: str, packing: str) -> None:
-    """First ours, then the bare loop with the very bytes that ours wrote."""
-    with tempfile.TemporaryDirectory(prefix="bench-wire-") as folder:
-        with Ours(COMPRESSION=str(int(packing == "packed"))) as ours, Load() as load:
-            offer = offer_for(figures, packing)
-            session = Session(ours, load, ours.broadcast, kind, packing, offer, Path(folder))
-            session.run(figures, plan, steps, plan.sizes)
-            files = [Path(folder, str(number + 1)) for number in range(ours.number)]
-        header = _header(kind, [file.read_bytes() for file in files])
+    """Both on the same core at once, in turn: ours, then the bare loop with the very bytes ours wrote."""
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-wire-") as folder,
+        Ours(COMPRESSION=str(int(packing == "packed"))) as ours,
+        Load() as load,
+        Load() as other_load,
+    ):
+        files = (Path(folder, str(number)) for number in itertools.count(1))
+        mine = Session(ours, load, ours.broadcast, kind, packing, offer_for(figures, packing), Path(folder))
+        mine.grow_to(steps[0])
+        mine.hear(Figures(), plan.sizes[0], 1)
+        header = _header(kind, [path.read_bytes() for path in Path(folder).iterdir()])
         if kind == "socket" and (packing == "packed") != (header == PACKED):
             raise Void(f"the frames of {ours.name} that should be {packing} are not")
-        with Bare(kind, header) as bare, Load() as load:
-            rest = iter(files)
-            session = Session(bare, load, lambda _size: bare.send(next(rest)), kind, packing)
-            session.run(figures, plan, steps, plan.sizes)
+        with Bare(kind, header) as bare:
+            its = Session(bare, other_load, lambda _size: bare.send(next(files)), kind, packing)
+            its.grow_to(steps[0])
+            its.hear(Figures(), plan.sizes[0], 1)
+            for clients in steps:
+                mine.grow_to(clients)
+                its.grow_to(clients)
+                for size in plan.sizes:
+                    mine.hear(figures, size, plan.repeats)
+                    its.hear(figures, size, plan.repeats)
 
 
 def _header(kind: str, wires: list[bytes]) -> str:
