@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import cli, config, database, live, web
 from .database import db
+from .jobs import Jobs
 from .web import assets
 
 
@@ -25,7 +26,8 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     with app.app_context():
         database.prepare(db.engine)
 
-    live.create(app, build=assets.register(app))
+    jobs = app.extensions["jobs"] = Jobs(app)
+    live.create(app, build=assets.register(app), on_first_use=jobs.start)
     web.register(app)
     cli.register(app)
     if proxies := app.config["PROXIES"]:  # around all the rest: who asks, and whether over TLS

@@ -132,6 +132,14 @@ _markers: weakref.WeakKeyDictionary[Engine, sqlite3.Connection] = weakref.WeakKe
 _marking = threading.Lock()
 
 
+def database_time(session: Session) -> datetime:
+    """Now, by the clock that all nodes share: no claim and no lease goes by a node's own."""
+    if session.get_bind().dialect.name == "postgresql":
+        return session.execute(text("SELECT clock_timestamp()")).scalar_one().astimezone(UTC)
+    said = session.execute(text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")).scalar_one()
+    return datetime.fromisoformat(said).replace(tzinfo=UTC)
+
+
 # --- writing ---------------------------------------------------------------------------------------
 
 _turns = threading.BoundedSemaphore(10)

@@ -27,9 +27,15 @@ def main(app: Flask) -> None:
     prepare(app)
     print(demo.welcome(app, port) if app.config["DEMO"] else _greeting(app, host, port), flush=True)
     with _address(host, port):
-        live = app.extensions["live"]
+        live, jobs = app.extensions["live"], app.extensions["jobs"]
+        jobs.start()
         heads = Heads(app.extensions["page_cache"], app.config["PROXIES"])
-        transport.serve(app, live.socketio, host, port, before_stop=live.hub.drain, answer=heads.answer)
+
+        def before_stop() -> None:
+            live.hub.drain()
+            jobs.stop()
+
+        transport.serve(app, live.socketio, host, port, before_stop=before_stop, answer=heads.answer)
 
 
 def _greeting(app: Flask, host: str, port: int) -> str:

@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "config": set(),
     "database": set(),
     "models": {"clock", "config", "database"},
+    "jobs": {"clock", "config", "database", "models"},
     "schemas": {"models.status", "models.access", "models.event"},
     "live": {"clock", "config", "database", "models", "schemas"},
     "web": {"clock", "config", "database", "models", "schemas", "live"},

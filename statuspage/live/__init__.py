@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask
@@ -32,11 +33,17 @@ class Live:
         self.bus.ring(organization_id)
 
 
-def create(app: Flask, build: str) -> Live:
+def create(app: Flask, build: str, on_first_use: Callable[[], None]) -> Live:
+    """`on_first_use` is called with the first question to the hub: from then on this process serves."""
     config = app.config
     hub = Hub(build=build, push_interval=config["PUSH_INTERVAL"])
     dispatcher = Dispatcher(app, hub, config["HEAD_INTERVAL"])
-    hub.on_first_use = dispatcher.start
+
+    def begin() -> None:
+        dispatcher.start()
+        on_first_use()
+
+    hub.on_first_use = begin
     bus = LocalBus()
     bus.listen(dispatcher.ring)
     socketio = transport.create(

@@ -1,0 +1,104 @@
+"""Jobs: what must happen once, on whichever node lives. A thread in each process does what it can claim.
+
+Another one says that this node lives: see models/node.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask
+
+from .database import db, new_id, transaction
+from .models import job, node
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """`run(keep)` does it. It calls keep() between its transactions, and stops when that says False."""
+
+    name: str
+    every: float  # seconds
+    run: Callable[[Callable[[], bool]], None]
+
+
+class Jobs:
+    """This node's jobs. `add` what is to be done, then `start`."""
+
+    def __init__(self, app: Flask) -> None:
+        self.node = new_id()
+        self._app, self._name = app, app.config["NODE"]
+        self._works: dict[str, Work] = {}
+        self._over = threading.Event()
+        self._starting = threading.Lock()
+        self._started = False
+
+    def add(self, name: str, every: float, run: Callable[[Callable[[], bool]], None]) -> None:
+        """Do this every so many seconds, on one node at a time."""
+        self._works[name] = Work(name, every, run)
+
+    def start(self) -> None:
+        """Start once per process."""
+        with self._starting:
+            if not self._started:
+                self._started = True
+                with self._app.app_context():
+                    pace = node.beat_seconds()
+                for name, turn, seconds in (("beat", self.beat, pace), ("jobs", self.tick, TICK_SECONDS)):
+                    threading.Thread(target=self._run, args=(turn, seconds), name=name, daemon=True).start()
+
+    def stop(self) -> None:
+        """Begin nothing more, and tell the others that this node is gone."""
+        self._over.set()
+        if self._started:
+            with self._app.app_context():
+                self._attempt("leave", lambda: self._say(lambda: node.leave(self.node)))
+
+    def beat(self) -> None:
+        """Say that this node lives."""
+        self._attempt("beat", lambda: self._say(lambda: node.beat(self.node, self._name)))
+
+    def tick(self) -> None:
+        """Do what is due and not claimed."""
+        if not self._works:
+            return
+        due: list[str] = []
+        self._attempt("due", lambda: due.extend(job.due(list(self._works))))
+        for name in due:
+            if not self._over.is_set():
+                self._attempt(name, lambda name=name: self._do(self._works[name]))  # type: ignore[misc]
+
+    def _run(self, turn: Callable[[], None], seconds: float) -> None:
+        with self._app.app_context():
+            while not self._over.is_set():
+                turn()
+                self._over.wait(seconds)
+
+    def _do(self, work: Work) -> None:
+        if job.claim(work.name, self.node):
+            work.run(lambda: self._keep(work))
+            job.done(work.name, self.node, work.every)
+
+    def _keep(self, work: Work) -> bool:
+        with transaction():
+            return not self._over.is_set() and job.keep(work.name, self.node)
+
+    def _say(self, words: Callable[[], None]) -> None:
+        with transaction():
+            words()
+
+    def _attempt(self, name: str, step: Callable[[], None]) -> None:
+        """What fails is tried again when its claim has run out; the others go on."""
+        try:
+            step()
+        except Exception:
+            log.exception("The job %s met an error", name)
+        finally:
+            db.session.remove()

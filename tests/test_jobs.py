@@ -1,0 +1,92 @@
+"""What must happen once happens once, whoever dies, and whatever a node's clock says."""
+
+from datetime import timedelta
+
+import pytest
+
+from statuspage.database import database_time, db, transaction
+from statuspage.jobs import Jobs
+from statuspage.models import job, node
+from statuspage.models.job import Job
+
+
+def pass_time(**much: float) -> None:
+    """All that was written down is so much older."""
+    with transaction():
+        for row in db.session.query(Job):
+            row.due_at -= timedelta(**much)
+            row.claimed_until = row.claimed_until and row.claimed_until - timedelta(**much)
+        for row in db.session.query(node.Node):
+            row.seen_at -= timedelta(**much)
+
+
+@pytest.fixture
+def jobs(app) -> tuple[Jobs, Jobs]:
+    return Jobs(app), Jobs(app)
+
+
+def test_one_of_two_nodes_does_it_and_again_when_it_is_due(jobs):
+    did: list[int] = []
+    for number, one in enumerate(jobs):
+        one.add("sweep", 60, lambda keep, number=number: did.append(number))
+    for one in jobs:
+        one.tick()
+    assert did == [0]
+    pass_time(seconds=61)
+    for one in reversed(jobs):
+        one.tick()
+    assert did == [0, 1]
+
+
+def test_what_a_dead_node_had_claimed_is_done_by_another(app):
+    assert job.claim("sweep", "dead")
+    assert not job.claim("sweep", "living"), "it may still be at work"
+    pass_time(seconds=61)
+    assert job.claim("sweep", "living")
+    with transaction():
+        assert not job.keep("sweep", "dead"), "who was only asleep must stop"
+        assert job.keep("sweep", "living")
+    job.done("sweep", "dead", 3600)
+    with transaction():
+        assert job.keep("sweep", "living"), "and ends nobody else's work"
+
+
+def test_a_job_that_fails_is_tried_again_and_keeps_no_other_from_being_done(jobs):
+    did: list[str] = []
+
+    def fail(keep):
+        did.append("failed")
+        raise RuntimeError("of this test")
+
+    jobs[0].add("broken", 60, fail)
+    jobs[0].add("whole", 60, lambda keep: did.append("whole"))
+    jobs[0].tick()
+    pass_time(seconds=61)
+    jobs[0].tick()
+    assert did == ["failed", "whole"] * 2
+
+
+def test_a_node_lives_as_long_as_it_beats(app, jobs):
+    one, other = jobs
+    other._name = "b"
+    for each in jobs:
+        each.beat()
+    assert {id for id, _ in node.living(db.session())} == {one.node, other.node}
+    pass_time(seconds=4 * node.beat_seconds())
+    assert node.living(db.session()) == []
+    other.beat()
+    assert [id for id, _ in node.living(db.session())] == [other.node]
+    successor = Jobs(app)
+    successor._name = "b"
+    successor.beat()
+    assert [id for id, _ in node.living(db.session())] == [successor.node], "of the same name, and killed"
+    successor._started = True
+    successor.stop()
+    db.session.rollback()  # ends the snapshot from before
+    assert node.living(db.session()) == []
+
+
+def test_the_time_is_the_databases(app):
+    first = database_time(db.session())
+    assert first.tzinfo
+    assert first <= database_time(db.session())
