@@ -100,6 +100,18 @@ def _database(text: str) -> str:
     return text
 
 
+def _bus(text: str) -> str:
+    if text != "postgres" and urlsplit(text).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("write postgres, redis://host:6379/0 or rediss://…")
+    return text
+
+
+def _log_format(text: str) -> str:
+    if text not in ("text", "json"):
+        raise ValueError("write text or json")
+    return text
+
+
 SETTINGS = (
     Setting(
         "DATABASE_URL",
@@ -128,6 +140,13 @@ SETTINGS = (
         _level,
         "debug, info, warning or error; debug shows the live traffic, without secrets.",
     ),
+    Setting("LOG_FORMAT", "text", _log_format, "text, or json: an object per line, for programs."),
+    Setting(
+        "METRICS_TOKEN",
+        "",
+        str,
+        "Who sends it as a bearer token may read `/metrics`. Left out: only this machine, past no proxy.",
+    ),
     Setting(
         "ORIGINS",
         [],
@@ -141,6 +160,13 @@ SETTINGS = (
         "How many proxies stand in front, each adding to `X-Forwarded-For` and `-Proto`; 0 believes none.",
     ),
     Setting("NODE", "", _node, "This node's name; long-polling session ids begin with it."),
+    Setting(
+        "BUS_URL",
+        "",
+        _bus,
+        "How nodes tell each other of changes at once: `postgres` (by their database) or `redis://…` "
+        "(Valkey or Redis). Left out: each sees the others' within a quarter of a second.",
+    ),
     Setting("PING_INTERVAL", 25.0, _seconds, "Seconds between Engine.IO pings."),
     Setting("PING_TIMEOUT", 20.0, _seconds, "Seconds until an unanswered ping ends a connection."),
     Setting(
@@ -178,6 +204,10 @@ def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         raise WrongSetting(
             "SECRET_KEY is missing. Give a long random text, for example: "
             "SECRET_KEY=\"$(python3 -c 'import secrets; print(secrets.token_hex(32))')\""
+        )
+    if settings["BUS_URL"] == "postgres" and not settings["DATABASE_URL"].startswith("postgresql"):
+        raise WrongSetting(
+            "The setting BUS_URL is wrong: it is postgres, but DATABASE_URL names no PostgreSQL database."
         )
     settings["HOST"] = settings["HOST"] or ("127.0.0.1" if settings["DEMO"] else "0.0.0.0")
     # Two files, so that the demo's token opens nothing later.

@@ -12,7 +12,7 @@ import flask_migrate
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from . import demo
+from . import demo, logs
 from .database import db
 from .live import transport
 from .web import setup
@@ -67,9 +67,7 @@ def _try_to_bind(host: str, port: int) -> None:
 
 def prepare(app: Flask) -> None:
     """What comes before serving: the log, the database brought up to date, the demo filled."""
-    logging.basicConfig(
-        level=app.config["LOG_LEVEL"], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.set_up(app.config["LOG_LEVEL"], app.config["LOG_FORMAT"], app.config["NODE"])
     for noisy in ("alembic", "engineio", "socketio", "markdown_it"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

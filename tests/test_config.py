@@ -33,6 +33,12 @@ EXAMPLES = {
     "HOST": ((("::1", "::1"), ("10.0.0.1", "10.0.0.1")), ()),
     "PORT": ((("1", 1), ("65535", 65535)), ("0", "65536", "-1", "http", "80.5")),
     "LOG_LEVEL": ((("debug", "DEBUG"), ("WARNING", "WARNING")), ("loud",)),
+    "LOG_FORMAT": ((("json", "json"),), ("xml", "JSON!")),
+    "METRICS_TOKEN": ((("long and random", "long and random"),), ()),
+    "BUS_URL": (
+        (("redis://cache:6379/1", "redis://cache:6379/1"), ("rediss://cache", "rediss://cache")),
+        ("cache:6379", "http://cache", "postgres"),
+    ),
     "ORIGINS": (
         (
             ("https://a.example", ["https://a.example"]),

@@ -10,8 +10,7 @@ from flask_socketio import SocketIO
 from gevent import monkey
 
 from ..database import committed
-from . import transport
-from .bus import LocalBus
+from . import bus, transport
 from .dispatcher import Dispatcher
 from .hub import Hub
 from .sockets import Sockets
@@ -23,7 +22,7 @@ class Live:
 
     build: str
     hub: Hub
-    bus: LocalBus
+    bus: bus.Bus
     dispatcher: Dispatcher
     socketio: SocketIO
     sockets: Sockets
@@ -39,13 +38,15 @@ def create(app: Flask, build: str, on_first_use: Callable[[], None]) -> Live:
     hub = Hub(build=build, push_interval=config["PUSH_INTERVAL"])
     dispatcher = Dispatcher(app, hub, config["HEAD_INTERVAL"])
 
+    bell = bus.create(config["BUS_URL"], config["DATABASE_URL"])
+    bell.listen(dispatcher.ring)
+
     def begin() -> None:
         dispatcher.start()
+        bell.start()
         on_first_use()
 
     hub.on_first_use = begin
-    bus = LocalBus()
-    bus.listen(dispatcher.ring)
     socketio = transport.create(
         app,
         origins=config["ORIGINS"],
@@ -56,7 +57,7 @@ def create(app: Flask, build: str, on_first_use: Callable[[], None]) -> Live:
         compression=config["COMPRESSION"],
         async_mode="gevent" if monkey.is_module_patched("threading") else "threading",
     )
-    live = Live(build, hub, bus, dispatcher, socketio, Sockets(app, socketio, hub, config["EVENT_RATE"]))
+    live = Live(build, hub, bell, dispatcher, socketio, Sockets(app, socketio, hub, config["EVENT_RATE"]))
     committed.connect(live.rung)
     app.extensions["live"] = live
     return live

@@ -45,6 +45,8 @@ class Hub:
         self.on_move: Callable[[Channel], None] = lambda channel: None  # hears of new states, and of its end
         self.only_public: str | None = None
         """The organization whose page is the start page, as of the last look; None if it may not be alone."""
+        self.draining = False
+        """It stops soon: whoever comes now should be sent elsewhere."""
         self._opening = threading.Lock()
         self._rung = object()  # the last ring: see _open()
         self._looked_at = -math.inf
@@ -88,6 +90,10 @@ class Hub:
     def watches(self) -> bool:
         """Whether a commit of another process would have been seen by now."""
         return time.monotonic() - self._looked_at < BLIND_SECONDS
+
+    def log_lag(self) -> float | None:
+        """Seconds since this process last saw the log; None as long as nobody asked it anything."""
+        return None if self._looked_at == -math.inf else time.monotonic() - self._looked_at
 
     def ring(self, organization_id: str) -> None:
         """Its log has grown: whoever asks from now on sees it. Never blocks, never fails."""
@@ -202,6 +208,7 @@ class Hub:
 
     def drain(self) -> None:
         """Before a shutdown: ask every client to come back within so many seconds, each at its own moment."""
+        self.draining = True
         message = Message("drain", {"delay": DRAIN_SECONDS})
         for channel in list(self.channels.values()):
             tell([seat.connection for seat in list(channel.seats)], message)

@@ -15,11 +15,14 @@ from . import (
     errors,
     feeds,
     headers,
+    health,
     history,
     join,
     look,
+    metrics,
     offline,
     public,
+    requests,
     setup,
     sign_in,
     templating,
@@ -28,6 +31,7 @@ from . import (
 
 
 def register(app: Flask) -> None:
+    requests.register(app)
     templating.register(app)
     errors.register(app)
     headers.register(app)
@@ -38,6 +42,8 @@ def register(app: Flask) -> None:
     app.register_blueprint(sign_in.blueprint)
     app.register_blueprint(join.blueprint)
     admin.register(app)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
     app.register_blueprint(changes.blueprint)
     app.register_blueprint(console.blueprint)
     app.register_blueprint(offline.blueprint)

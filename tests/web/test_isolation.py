@@ -236,6 +236,9 @@ ANY_MEMBERS = {rule for rule in ROWS if rule[0].startswith("/admin/<org>/tokens"
 NAMELESS = {
     ("/", "GET"),
     ("/robots.txt", "GET"),
+    ("/healthz", "GET"),
+    ("/readyz", "GET"),
+    ("/metrics", "GET"),
     ("/static/<path:file>", "GET"),
     ("/api/openapi.json", "GET"),
     ("/console", "GET"),

@@ -7,8 +7,12 @@ of it: enough to follow one client, useless to take its place.
 import hashlib
 import logging
 import re
+from collections import Counter
 
 log = logging.getLogger("statuspage.live.transport")
+
+cut: Counter[str] = Counter()
+"""Connections that were cut, by why: "too slow", "it reads nothing"."""
 
 # python-socketio and python-engineio log payloads and session ids when asked; they are never asked.
 libraries = logging.getLogger("statuspage.live.transport.libraries")

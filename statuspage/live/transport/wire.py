@@ -96,6 +96,7 @@ class Wire:
         if self.fd < 0:
             return
         if why:
+            traffic.cut[why] += 1
             traffic.log.info("a connection was cut: %s", why)
         self.poller.forget(self)
         close(self.fd)

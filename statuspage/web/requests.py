@@ -1,0 +1,43 @@
+"""Every request has an id, in its answer and in each line of the log, and its time is measured."""
+
+import logging
+import time
+
+from flask import Flask, Response, g, request
+
+from .. import logs
+from . import metrics
+
+log = logging.getLogger(__name__)
+SLOW_SECONDS = 2.0
+
+
+def register(app: Flask) -> None:
+    @app.before_request
+    def begin() -> None:
+        g.begun = time.perf_counter()
+        g.request_id = logs.begin_request(request.headers.get("X-Request-Id", ""))
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        if "begun" not in g:
+            return response
+        seconds = time.perf_counter() - g.begun
+        response.headers["X-Request-Id"] = g.request_id
+        rule = request.url_rule.rule if request.url_rule else "none"
+        metrics.REQUESTS.labels(request.method, rule, str(response.status_code)).observe(seconds)
+        if not _waits_by_design(response) and (seconds > SLOW_SECONDS or response.status_code >= 500):
+            log.warning(
+                "%s %s was answered %d in %.3f s",
+                request.method,
+                request.path,
+                response.status_code,
+                seconds,
+                extra={"method": request.method, "path": request.path, "status": response.status_code},
+            )
+        return response
+
+
+def _waits_by_design(response: Response) -> bool:
+    """A held poll is not slow."""
+    return "wait" in request.args and response.status_code < 500

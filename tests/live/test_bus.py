@@ -1,0 +1,104 @@
+"""The doorbell between processes rings everywhere, and comes back by itself when its engine does."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from statuspage.live import bus
+from statuspage.live.bus import remote
+from tests.engines import Valkey
+
+PATIENCE = 20.0
+
+
+class Ear:
+    """A process that listens."""
+
+    def __init__(self, url: str, database_url: str = "") -> None:
+        self.bus = bus.create(url, database_url)
+        self.heard: list[str] = []
+        self._news = threading.Condition()
+        self.bus.listen(self._hear)
+        self.bus.start()
+
+    def _hear(self, organization_id: str) -> None:
+        with self._news:
+            self.heard.append(organization_id)
+            self._news.notify_all()
+
+    def wait_for(self, organization_id: str) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: organization_id in self.heard, PATIENCE), self.heard
+
+
+def until_heard(one: Ear, other: Ear, name: str) -> None:
+    """Ring again and again, as every commit does, until the other side has it: a ring may get lost."""
+    for attempt in range(int(PATIENCE / 0.2)):
+        one.bus.ring(f"{name}-{attempt}")
+        with other._news:
+            if other._news.wait_for(lambda: any(word.startswith(f"{name}-") for word in other.heard), 0.2):
+                return
+    raise AssertionError(f"{name} was never heard")
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch) -> None:
+    """What takes seconds takes tenths."""
+    monkeypatch.setattr(remote, "KEEP_ALIVE", 0.2)
+    monkeypatch.setattr(remote, "SILENCE", 0.6)
+    monkeypatch.setattr("statuspage.live.bus.redis.SECONDS", 0.5)
+
+
+@pytest.fixture
+def ear() -> Iterator[Callable[..., Ear]]:
+    """`ear(url)`: another process that listens, until the test is over."""
+    ears: list[Ear] = []
+
+    def make(*urls: str) -> Ear:
+        ears.append(Ear(*urls))
+        return ears[-1]
+
+    yield make
+    for one in ears:
+        one.bus.stop()
+
+
+@pytest.fixture
+def valkey(tmp_path) -> Iterator[Valkey]:
+    with Valkey(tmp_path) as server:
+        yield server
+
+
+def test_over_valkey_whatever_happens_to_it(valkey, ear):
+    one, other = ear(valkey.url), ear(valkey.url)
+    until_heard(one, other, "first")
+    assert one.heard[0] == "first-0", "the process itself hears it at once"
+    assert len(one.heard) == len(set(one.heard)), "and once"
+    valkey.freeze()
+    one.bus.ring("frozen")
+    until_heard(one, one, "still")
+    valkey.thaw()
+    until_heard(one, other, "thawed")
+    valkey.kill()
+    one.bus.ring("while it was away")
+    valkey.start()
+    until_heard(other, one, "back")
+    until_heard(one, other, "back")
+    other.wait_for("while it was away")
+    assert one.bus.age is not None
+    assert one.bus.age < remote.SILENCE
+    assert one.bus.connections > 1
+
+
+def test_over_the_database_itself(postgres, ear):
+    one, other = ear("postgres", postgres), ear("postgres", postgres)
+    until_heard(one, other, "first")
+    until_heard(other, one, "second")
+
+
+def test_without_an_engine_it_is_a_call(ear):
+    one = ear("")
+    one.bus.ring("acme")
+    assert one.heard == ["acme"]
+    assert one.bus.age is None
