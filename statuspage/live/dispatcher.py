@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from ..database import db, transaction
+from ..database import db, note_failure, transaction
 from ..models import token
 from ..models.organization import Organization
 from .hub import Hub
@@ -66,8 +66,8 @@ class Dispatcher:
         """A database that is away for a while must not end the dispatcher: it looks again soon."""
         try:
             step(*arguments)
-        except Exception:
-            log.exception("The live dispatcher met an error and goes on")
+        except Exception as error:
+            note_failure(log, error, "The live dispatcher met an error and goes on")
         finally:
             db.session.remove()
 

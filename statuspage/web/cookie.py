@@ -10,7 +10,7 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..database import Busy, db, transaction
+from ..database import Busy, db, note_failure, transaction
 from ..models.membership import organizations_of
 from ..models.organization import Organization
 from ..models.session import COOKIE, PREFIX, UserSession, find
@@ -121,8 +121,8 @@ def _keep(response: Response) -> Response:
             new = kept.note_use(secret() or "") if kept else None
     except Busy:
         pass  # it can wait
-    except SQLAlchemyError:
-        log.exception("The use of a session was not noted")  # the page is as good without
+    except SQLAlchemyError as error:
+        note_failure(log, error, "The use of a session was not noted")  # the page is as good without
     if new:
         give(response, new)
         response.cache_control.no_store = True

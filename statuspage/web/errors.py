@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import ObjectDeletedError, StaleDataError
 from werkzeug.exceptions import HTTPException
 
-from ..database import Busy, Gone
+from ..database import Busy, Gone, is_away, note_failure
 from ..models.errors import Conflict, Invalid, NotAllowed, NotFound
 from .auth import Unauthenticated
 from .sign_in import ask_to_sign_in, show_again, typed_in_vain
@@ -21,6 +21,7 @@ from .throttle import TooManyTries
 log = logging.getLogger(__name__)
 
 KEPT_NOWHERE = {"Cache-Control": "no-store"}  # what is missing or refused now may be there in a second
+AWAY = "The database cannot be reached at the moment. Please look whether it was done, and try again."
 GONE = "It was deleted in the meantime."
 STATUS: dict[type[Exception], int] = {
     Invalid: 422,
@@ -102,7 +103,12 @@ def _http(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     secret = "secret" in (request.view_args or {})  # a link that signs somebody in belongs in no log
-    log.exception("Unexpected error at %s %s", request.method, request.url_rule if secret else request.path)
+    path = request.url_rule if secret else request.path
+    note_failure(log, error, "Unexpected error at %s %s", request.method, path)
+    if is_away(error):
+        response = answer(503, AWAY)
+        response.headers["Retry-After"] = "1"
+        return response
     return answer(500, "Something failed on our side. Nothing was half-done; please try again.")
 
 

@@ -1,0 +1,277 @@
+"""Nodes on one PostgreSQL and one Valkey behind one Caddy, and a writer that never stops."""
+
+import itertools
+import random
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import libfaketime
+
+from statuspage.database import transaction
+from statuspage.models.membership import Membership
+from statuspage.models.organization import Organization
+from statuspage.models.role import Role
+from statuspage.models.service import Service
+from statuspage.models.token import ApiToken
+from statuspage.models.user import User
+from tests.engines import Caddy, Postgres, Valkey
+from tests.server import Server, free_port
+
+ORGANIZATION = "org-456"
+PATIENCE = 60.0
+
+
+class Relay:
+    """A wire between a node and an engine that can be cut, and mended."""
+
+    def __init__(self, port: int) -> None:
+        self._port, self._whole = port, True
+        self._ends: set[socket.socket] = set()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def cut(self) -> None:
+        self._whole = False
+        for end in list(self._ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def mend(self) -> None:
+        self._whole = True
+
+    def close(self) -> None:
+        self.cut()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                if not self._whole:
+                    near.close()
+                    continue
+                try:
+                    far = socket.create_connection(("127.0.0.1", self._port), timeout=2)
+                except OSError:
+                    near.close()
+                    continue
+                far.settimeout(None)
+                self._ends |= {near, far}
+                for one, other in ((near, far), (far, near)):
+                    thread = threading.Thread(target=self._pass_on, args=(one, other), daemon=True)
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+        with suppress(OSError):
+            other.shutdown(socket.SHUT_RDWR)
+        self._ends.discard(one)
+        one.close()
+
+
+class Cluster:
+    """So many `nodes`. The last one's clock is an hour ahead, and its wire to the doorbell can be cut."""
+
+    def __init__(self, folder: Path, nodes: int) -> None:
+        self._stack = ExitStack()
+        self.postgres = self._stack.enter_context(Postgres())
+        self.valkey = self._stack.enter_context(Valkey(folder))
+        self.relay = Relay(self.valkey.port)
+        self._stack.callback(self.relay.close)
+        self.nodes = [self._node(folder, number, last=number == nodes - 1) for number in range(nodes)]
+        for node in self.nodes:
+            self._stack.enter_context(node)
+        self.token = self._fill()
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._stack.enter_context(self._proxy(folder))
+        self._until(lambda: httpx.get(self.url + "/acme").is_success)
+
+    def _node(self, folder: Path, number: int, *, last: bool) -> Server:
+        bus = f"redis://127.0.0.1:{self.relay.port}/0" if last else self.valkey.url
+        return Server(
+            folder / f"node{number}",
+            around=clock_ahead() if last else None,
+            DATABASE_URL=self.postgres.url,
+            SECRET_KEY="test",
+            HOST="127.0.0.1",
+            NODE="abc"[number],
+            PROXIES="1",
+            BUS_URL=bus,
+            HEAD_INTERVAL="2",
+            LOG_LEVEL="info",
+        )
+
+    def _fill(self) -> str:
+        with self.nodes[0].app.app_context(), transaction():
+            organization = Organization.create(id=ORGANIZATION, slug="acme", name="Acme")
+            for number in range(8):
+                Service.create(organization, None, name=f"Service {number}")
+            user = User.create(name="Robin")
+            Membership.grant(user, Role.ADMIN, organization)
+            return ApiToken.create(user, Role.ADMIN, organization)[1]
+
+    def _proxy(self, folder: Path) -> Caddy:
+        config = folder / "Caddyfile"
+        config.write_text(caddyfile(self.url, self.nodes))
+        return Caddy(config, {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)})
+
+    def api(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.url + "/api", headers={"Authorization": f"Bearer {self.token}"}, timeout=10
+        )
+
+    def _until(self, check: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(httpx.HTTPError):
+                if check():
+                    return
+            assert time.monotonic() < deadline, "It did not happen."
+            time.sleep(0.05)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._stack.close()
+
+
+def clock_ahead() -> dict[str, str]:
+    """What shifts a process by an hour."""
+    library = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
+    return {"LD_PRELOAD": str(library), "FAKETIME": "+1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def caddyfile(url: str, nodes: list[Server]) -> str:
+    upstreams = " ".join(f"127.0.0.1:{node.port}" for node in nodes)
+    sticky = "\n".join(
+        f"""    @polls_{name} expression `path("/socket.io/*") && {{query.sid}}.startsWith("{name}.")`
+    handle @polls_{name} {{
+        reverse_proxy 127.0.0.1:{node.port}
+    }}"""
+        for name, node in zip("abc", nodes, strict=False)
+    )
+    health = (
+        "health_uri /readyz\nhealth_interval 500ms\nhealth_timeout 2s\nfail_duration 1s\nflush_interval -1"
+    )
+    return f"""{{
+    admin off
+    auto_https off
+}}
+{url} {{
+{sticky}
+    handle /socket.io/* {{
+        reverse_proxy {upstreams} {{
+            {health}
+        }}
+    }}
+    handle {{
+        reverse_proxy {upstreams} {{
+            {health}
+            lb_try_duration 3s
+        }}
+    }}
+}}
+"""
+
+
+class Writer:
+    """Writes through the proxy, one thing after another, each until it is acknowledged, by the same key."""
+
+    def __init__(self, cluster: Cluster, pause: float = 0.05, seed: int = 1) -> None:
+        self.acknowledged: list[str] = []  # marks of broadcasts
+        self.updates: list[str] = []  # messages of incident updates
+        self._random = random.Random(seed)
+        self._client, self._pause = cluster.api(), pause
+        self._over = threading.Event()
+        self._progress = threading.Condition()
+        self.count = 0
+        self.problem: str | None = None
+        self._services = [
+            service["id"] for service in self._ask("GET", "/services?organizationId=" + ORGANIZATION)["items"]
+        ]
+        self._incident: str | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def go_on(self, writes: int = 15) -> None:
+        """Return when so many more were acknowledged."""
+        with self._progress:
+            goal = self.count + writes
+            done = self._progress.wait_for(lambda: self.count >= goal or self.problem, PATIENCE)
+            assert done, "The writer stands still."
+            assert not self.problem, self.problem
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(PATIENCE)
+        assert not self.problem, self.problem
+        self._client.close()
+
+    def _run(self) -> None:
+        try:
+            for number in itertools.count():
+                if self._over.wait(self._pause):
+                    return
+                (self._broadcast, self._status, self._step)[number % 3](number)
+                with self._progress:
+                    self.count += 1
+                    self._progress.notify_all()
+        except BaseException as error:
+            with self._progress:
+                self.problem = repr(error)
+                self._progress.notify_all()
+
+    def _broadcast(self, number: int) -> None:
+        mark = f"mark-{number}"
+        data = {"mark": mark, "at": int(time.time() * 1000)}
+        body = {"type": "service-update", "data": data, "organizationId": ORGANIZATION}
+        self._ask("POST", "/websocket/broadcast", body)
+        self.acknowledged.append(mark)
+
+    def _status(self, number: int) -> None:
+        status = self._random.choice(("operational", "degraded", "partial_outage", "major_outage"))
+        self._ask(
+            "PATCH",
+            f"/services/{self._random.choice(self._services)}",
+            {"status": status, "description": f"Edit {number}"},
+        )
+
+    def _step(self, number: int) -> None:
+        message = f"Message {number}"
+        if self._incident is None:
+            new = {"organizationId": ORGANIZATION, "title": f"Trouble {number}", "message": message}
+            services = {self._random.choice(self._services): "major_outage"}
+            self._incident = self._ask("POST", "/incidents", {**new, "services": services})["id"]
+        else:
+            step = self._random.choice(("identified", "monitoring", "resolved"))
+            self._ask("POST", f"/incidents/{self._incident}/updates", {"status": step, "message": message})
+            self._incident = None if step == "resolved" else self._incident
+        self.updates.append(message)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(httpx.HTTPError):
+                answer = self._client.request(method, path, json=body, headers=headers)
+                if answer.is_success:
+                    return answer.json()
+                assert answer.status_code >= 500, (method, path, answer.status_code, answer.text)
+            assert time.monotonic() < deadline, (method, path, "was never answered")
+            time.sleep(0.1)
