@@ -415,6 +415,7 @@ CLIENT_EVENTS = {
     "authenticate": shapes.Authenticate,
     "join-organization": shapes.Join,
     "leave-organization": shapes.Leave,
+    "ack": shapes.Ack,
     "ping": shapes.Ping,
 }
 
