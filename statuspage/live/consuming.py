@@ -50,12 +50,17 @@ def take_up(seat: Seat, consumer_id: str, start: str | None) -> str:
     return start or found.cursor
 
 
-def check_alone(seat: Seat, others: Iterable[Seat]) -> None:
-    """Refusal when one of these seats, of the same connection and organization, is another consumer's."""
-    if any(other.consumer not in (None, seat.consumer) for other in others):
-        raise Refusal(
-            "This connection goes on for another consumer of this organization. Open one for each consumer."
-        )
+def check_alone(seats: Iterable[Seat], organization_id: str, consumer_id: str) -> None:
+    """Refusal when one of these seats, of the same connection, is for another consumer there."""
+    for seat in seats:
+        if (
+            seat.consumer
+            and seat.scope.organization_id == organization_id
+            and seat.consumer.consumer_id != consumer_id
+        ):
+            raise Refusal(
+                "This connection is for another consumer of this organization. Open one for each consumer."
+            )
 
 
 def meant(seats: Iterable[Seat], organization_id: str | None, consumer_id: str | None) -> tuple[Seat, Held]:

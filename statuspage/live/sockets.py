@@ -206,7 +206,10 @@ class Sockets:
                 entry.prove_visitor(channel, seat)
             else:
                 entry.prove(channel, seat, lambda session: prove(session, scope))
-            cursor = consuming.take_up(seat, consumer_id, wish.cursor) if consumer_id else wish.cursor
+            cursor = wish.cursor
+            if consumer_id:
+                consuming.check_alone(connection.seats, wish.organization_id, consumer_id)
+                cursor = consuming.take_up(seat, consumer_id, cursor)
             joined = self._take_seat(connection, channel, seat, cursor)
         except BaseException:
             channel.leave(seat)
@@ -244,7 +247,6 @@ class Sockets:
         """In place of the seat this connection had in the scope; the whole organization, of all of them."""
         mine = [o for o in others if o.view == DATA and o.scope.organization_id == channel.organization_id]
         if seat.consumer:  # all from its own position on, whatever this connection heard
-            consuming.check_alone(seat, mine)
             for other in mine:
                 self._drop(connection, other)
             mine = []

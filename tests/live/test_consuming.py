@@ -5,6 +5,7 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from statuspage.database import db, snapshot, transaction
 from statuspage.live import consuming, sockets
@@ -259,6 +260,7 @@ def test_a_connection_has_one_consumer_of_an_organization(cast, call):
     one = call("operator")
     assert one.ask("authenticate", **MINE)["success"]
     assert "another consumer" in one.ask("authenticate", **ORG, consumerId="other")["error"]
+    assert kept(cast.users["operator"].id, "other") is None
     assert one.ask("authenticate", organizationId=cast.globex.id, consumerId="billing")["success"]
     both = one.ack(cursor_of(cast.acme))
     assert "several consumers" in both["message"]
@@ -359,6 +361,33 @@ def test_nobody_is_told_that_something_is_kept_when_the_commit_failed(app, cast,
             acknowledgements.keep(id, end)
     assert kept(cast.users["acme-viewer"].id, "0") != str(end)
     assert acknowledgements.keep(id, end).kept == str(end), "and it may be sent again"
+
+
+def test_wherever_a_write_ends_the_position_is_the_old_or_the_new_one(app, cast):
+    """And only the new one is told of. Statement by statement; that a commit is whole, the database says."""
+    (id,) = register(cast, 1)
+    user_id, acknowledgements = cast.users["acme-viewer"].id, Acknowledgements()
+    for fatal in range(20):
+        before, end = kept(user_id, "0"), Cursor.parse(say(cast.acme))
+        left = iter(range(fatal))
+
+        def die(*_: Any, left=left) -> None:
+            if next(left, None) is None:
+                raise OSError("killed")
+
+        event.listen(db.engine, "before_cursor_execute", die)
+        try:
+            told = acknowledgements.keep(id, end).kept
+        except (Refusal, OSError):
+            told = None
+        finally:
+            event.remove(db.engine, "before_cursor_execute", die)
+            db.session.rollback()
+        assert kept(user_id, "0") == (told or before)
+        if told:
+            break
+    assert told == str(end)
+    assert fatal >= 2
 
 
 def test_its_scope_is_its_own(cast, call, tell):
