@@ -48,7 +48,8 @@ class Seat:
     """What one connection hears of one organization: a scope and a view, by right of a proof.
 
     It is registered before anything is proved, so that no change of access slips in between. `role`
-    is what it was let in with (None: it still stands at the door). Once `ended` it enters nothing more.
+    is what it was let in with (None: it still stands at the door). `consumer`: whose position it goes
+    on from, if anybody's. Once `ended` it enters nothing more.
     """
 
     __slots__ = ("connection", "consumer", "ended", "proof", "role", "rooms", "scope", "since", "view")

@@ -17,7 +17,7 @@ from .channel import UNKNOWN
 from .message import Cursor
 from .views import DATA
 
-PACE = 0.02  # seconds between two writes of acknowledgements
+PACE = 0.005  # seconds between two writes of acknowledgements
 NO_ID = "This is no id of an event. Send the `id` of the last one that you handled."
 NEEDS_TOKEN = "A consumer needs a token of a member: its position is kept for that user."
 NONE = "There is no such consumer of yours on this connection. Authenticate with its consumerId first."
@@ -39,6 +39,7 @@ def take_up(seat: Seat, consumer_id: str, start: str | None) -> str:
         found = _found_or_registered(seat, user_id, consumer_id, Cursor.parse(start))
         if found.scope != seat.scope:
             raise Refusal("This consumer listens to another page. Choose another consumerId for this one.")
+        seat.consumer, kept = Held(found.id, consumer_id), found.cursor
         found.see()
     except Busy as error:
         raise Refusal(LATE) from error
@@ -46,8 +47,7 @@ def take_up(seat: Seat, consumer_id: str, start: str | None) -> str:
         raise NotFound(UNKNOWN) from error
     finally:
         db.session.remove()  # nothing is held during the replay
-    seat.consumer = Held(found.id, consumer_id)
-    return start or found.cursor
+    return start or kept
 
 
 def check_alone(seats: Iterable[Seat], organization_id: str, consumer_id: str) -> None:

@@ -103,10 +103,11 @@ class Consumer(Model):
         return forward
 
     def see(self) -> None:
-        """Note that it asked; at most once a minute, in a transaction of its own."""
+        """Note that it asked; at most once a minute, in a transaction of its own, so read it before."""
         if now() - self.seen_at > SEEN:
-            with transaction():  # a statement, for the row may be gone by now
-                db.session.execute(update(Consumer).where(Consumer.id == self.id).values(seen_at=now()))
+            noted = update(Consumer).where(Consumer.id == self.id).values(seen_at=now())
+            with transaction():
+                db.session.execute(noted)
 
     def remove(self) -> None:
         """Forget it and its position. Who listens as it goes on listening, and acknowledges in vain."""

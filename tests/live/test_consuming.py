@@ -169,6 +169,19 @@ def test_of_one_consumer_on_two_connections_both_hear_all_and_the_further_one_co
     assert there.ack(there.ids[0])["cursor"] == here.ids[2]
 
 
+def test_one_that_was_away_for_long_is_seen_and_goes_on(cast, call, tell):
+    call("acme-viewer").ask("authenticate", **MINE)
+    with transaction():
+        row = db.session.query(Consumer).one()
+        row.seen_at = long_ago = row.seen_at - 2 * consumers.SEEN
+    id = tell()
+    one = call("acme-viewer")
+    assert one.ask("authenticate", **MINE)["replayed"] == 1
+    assert one.ids == [id]
+    db.session.refresh(row)
+    assert row.seen_at > long_ago
+
+
 def test_two_users_may_use_one_name(cast, call, tell):
     for who in ("acme-viewer", "acme-editor"):
         call(who).ask("authenticate", **MINE)

@@ -110,8 +110,8 @@ def read_events() -> Response:
     """
     query = read_query(shapes.EventsQuery)
     consumer = _own(query.consumer)
-    consumer.see()
     kept, scope, proof = consumer.cursor, consumer.scope, current_proof()
+    consumer.see()
     db.session.remove()  # nothing is held while it waits
     channel: Channel = current_app.extensions["live"].hub.channel(scope.organization_id)
     found = Poll(channel, scope, DATA, proof).answer(kept, query.wait)
