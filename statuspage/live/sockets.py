@@ -249,7 +249,7 @@ class Sockets:
         if seat.consumer:  # all from its own position on, whatever this connection heard
             for other in mine:
                 self._drop(connection, other)
-            mine = []
+            mine.clear()
         replaced = [o for o in mine if seat.scope.whole or o.scope == seat.scope]
         inside = {room for other in mine if other not in replaced for room in other.rooms}
         everything = Scope(channel.organization_id, whole=True).room

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from statuspage.database import db, snapshot, transaction
+from statuspage.database import Busy, db, snapshot, transaction
 from statuspage.live import consuming, sockets
 from statuspage.live.channel import UNKNOWN
 from statuspage.live.consuming import Acknowledgements
@@ -182,6 +182,7 @@ def test_one_that_was_away_for_long_is_seen_and_goes_on(cast, call, tell):
     assert row.seen_at > long_ago
 
 
+@pytest.mark.one_database
 def test_two_users_may_use_one_name(cast, call, tell):
     for who in ("acme-viewer", "acme-editor"):
         call(who).ask("authenticate", **MINE)
@@ -213,6 +214,7 @@ def test_one_that_is_too_far_behind_is_reset_until_it_acknowledges_that(cast, ca
             cast.acme.renew_epoch()
 
 
+@pytest.mark.one_database
 def test_a_cursor_of_its_own_wins_over_the_kept_one(cast, call, tell):
     start = cursor_of(cast.acme)
     tell(2)
@@ -225,6 +227,7 @@ def test_a_cursor_of_its_own_wins_over_the_kept_one(cast, call, tell):
     assert (told["reset"], kept(cast.users["acme-editor"].id)) == (True, cursor_of(cast.acme))
 
 
+@pytest.mark.one_database
 def test_only_members_have_consumers_and_only_of_events(cast, call):
     needs = consuming.NEEDS_TOKEN
     assert call().ask("authenticate", **MINE)["error"] == needs
@@ -238,6 +241,7 @@ def test_only_members_have_consumers_and_only_of_events(cast, call):
     assert "another page" in one.ask("authenticate", **MINE)["error"]
 
 
+@pytest.mark.one_database
 def test_an_organization_has_so_many_consumers(call, monkeypatch):
     monkeypatch.setattr(consumers, "MOST", 2)
     one = call("acme-viewer")
@@ -247,6 +251,7 @@ def test_an_organization_has_so_many_consumers(call, monkeypatch):
     assert "at most 2 consumers" in one.ask("authenticate", **ORG, consumerId="c")["error"]
 
 
+@pytest.mark.one_database
 def test_it_misses_nothing_that_its_connection_had_joined_without_it(cast, call, tell):
     call("acme-viewer").ask("authenticate", **MINE)
     tell(2)
@@ -257,6 +262,7 @@ def test_it_misses_nothing_that_its_connection_had_joined_without_it(cast, call,
     assert one.ids[-3:] == ids_after(cast.acme, 0)[-3:]
 
 
+@pytest.mark.one_database
 def test_a_join_after_it_keeps_it(cast, call, tell):
     one = call("acme-viewer")
     one.ask("authenticate", **MINE)
@@ -269,6 +275,7 @@ def test_a_join_after_it_keeps_it(cast, call, tell):
     assert "no such consumer" in one.ack(id)["message"]
 
 
+@pytest.mark.one_database
 def test_a_connection_has_one_consumer_of_an_organization(cast, call):
     one = call("operator")
     assert one.ask("authenticate", **MINE)["success"]
@@ -280,6 +287,7 @@ def test_a_connection_has_one_consumer_of_an_organization(cast, call):
     assert one.ack(cursor_of(cast.acme), **ORG)["cursor"] == cursor_of(cast.acme)
 
 
+@pytest.mark.one_database
 def test_it_ends_with_its_token_and_lives_on_with_another_one_of_its_user(cast, call, hub, tell):
     one = call("acme-viewer")
     one.ask("authenticate", **MINE)
@@ -309,6 +317,7 @@ def test_what_was_deleted_acknowledges_in_vain(cast, call, tell):
     assert db.session.query(Consumer).count() == 0, "a tenant's go with it"
 
 
+@pytest.mark.one_database
 def test_whoever_acknowledges_each_event_is_not_refused_and_whoever_repeats_one_is(cast, call, tell):
     one = call("acme-viewer")
     one.ask("authenticate", **MINE)
@@ -360,17 +369,18 @@ def test_those_who_acknowledge_during_a_write_go_together_with_the_next(app, cas
     assert len([statement for statement in asked if "FROM consumer" in statement]) == 2
 
 
-def test_nobody_is_told_that_something_is_kept_when_the_commit_failed(app, cast, monkeypatch):
+@pytest.mark.parametrize("error", [OSError("disk full"), Busy()], ids=["failed", "busy"])
+def test_nobody_is_told_that_something_is_kept_when_the_commit_failed(app, cast, monkeypatch, error):
     (id,) = register(cast, 1)
     end = Cursor.parse(say(cast.acme))
     acknowledgements = Acknowledgements()
 
     def fail(self):
-        raise OSError("disk full")
+        raise error
 
     with monkeypatch.context() as broken:
         broken.setattr(type(db.session()), "commit", fail)
-        with pytest.raises((Refusal, OSError)):
+        with pytest.raises(Refusal if isinstance(error, Busy) else OSError):
             acknowledgements.keep(id, end)
     assert kept(cast.users["acme-viewer"].id, "0") != str(end)
     assert acknowledgements.keep(id, end).kept == str(end), "and it may be sent again"
@@ -403,6 +413,7 @@ def test_wherever_a_write_ends_the_position_is_the_old_or_the_new_one(app, cast)
     assert fatal >= 2
 
 
+@pytest.mark.one_database
 def test_its_scope_is_its_own(cast, call, tell):
     """A tenant's consumer hears both chains; what is another tenant's passes it by."""
     one = call("south-editor")
