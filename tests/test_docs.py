@@ -415,6 +415,7 @@ CLIENT_EVENTS = {
     "authenticate": shapes.Authenticate,
     "join-organization": shapes.Join,
     "leave-organization": shapes.Leave,
+    "ack": shapes.Ack,
     "ping": shapes.Ping,
 }
 
@@ -446,7 +447,8 @@ def test_every_event_of_the_server_is_documented():
 
 def test_events_have_the_documented_fields_on_the_wire(fresh):
     client, page = NodeListener(fresh.url, "websocket", fresh.token), NodeListener(fresh.url, "polling")
-    client.ask("authenticate", {"organizationId": "org-456"})
+    begun = client.ask("authenticate", {"organizationId": "org-456", "consumerId": "tests"})
+    client.ask("ack", {"id": begun["cursor"]})
     client.ask("authenticate", {"organizationId": "no-such"})
     client.ask("leave-organization", {"organizationId": "org-456"})
     client.ask("ping", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..clock import now
 from ..models.access import NOBODY, Proof
@@ -37,14 +37,22 @@ class Connection(Protocol):
         """End it now; the client is told why where its transport can say so."""
 
 
+class Held(NamedTuple):
+    """The consumer that a seat goes on for: its id, and the client's own name for it."""
+
+    id: str
+    consumer_id: str
+
+
 class Seat:
     """What one connection hears of one organization: a scope and a view, by right of a proof.
 
     It is registered before anything is proved, so that no change of access slips in between. `role`
-    is what it was let in with (None: it still stands at the door). Once `ended` it enters nothing more.
+    is what it was let in with (None: it still stands at the door). `consumer`: whose position it goes
+    on from, if anybody's. Once `ended` it enters nothing more.
     """
 
-    __slots__ = ("connection", "ended", "proof", "role", "rooms", "scope", "since", "view")
+    __slots__ = ("connection", "consumer", "ended", "proof", "role", "rooms", "scope", "since", "view")
 
     def __init__(self, connection: Connection, scope: Scope, view: str) -> None:
         self.connection = connection
@@ -54,6 +62,7 @@ class Seat:
         self.role: Role | None = None
         self.rooms: tuple[str, ...] = ()  # one or two: a tuple is a fifth of a set
         self.ended = False
+        self.consumer: Held | None = None
         self.since = now()
 
     @property

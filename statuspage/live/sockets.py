@@ -1,9 +1,8 @@
-"""The Socket.IO events of docs/protocol.md: authenticate, join, leave, ping, and what answers them."""
+"""The Socket.IO events of docs/protocol.md: authenticate, join, leave, ack, ping, and what answers them."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,62 +13,24 @@ from sqlalchemy.orm import Session
 from werkzeug.http import parse_cookie
 
 from ..clock import iso, now
-from ..database import new_id
 from ..models import session as user_session
 from ..models.access import Proof
 from ..models.errors import NotFound, Refusal
 from ..models.role import Role
 from ..models.scope import Scope
-from ..schemas.live import Authenticate, Join, Leave, Payload, Ping
-from . import entry, transport
+from ..schemas.live import Ack, Authenticate, Join, Leave, Payload, Ping
+from . import consuming, entry, transport
 from .audience import Seat
 from .channel import Channel
 from .claim import claimed, proved
+from .connection import SocketConnection
+from .consuming import Acknowledgements
 from .entry import Joined
 from .hub import Hub
 from .message import Cursor, Message
 from .views import DATA
 
 log = logging.getLogger(__name__)
-
-RATE_SECONDS = 10
-PATIENCE = 100  # refused events until a connection is ended
-DRAIN_SECONDS = 30.0
-DRAINED = 200  # queued packets below which a replay goes on
-
-
-class SocketConnection:
-    """One Socket.IO client: the secret it brought, the role it lowered itself to, and its seats."""
-
-    __slots__ = ("cap", "gone", "id", "outlet", "refused", "said", "seats", "secret", "window")
-
-    def __init__(self, session: transport.Session, secret: str | None) -> None:
-        self.id = new_id()  # never the session id, which is a bearer secret
-        self.outlet = session
-        self.secret = secret
-        self.cap: Role | None = None
-        self.seats: tuple[Seat, ...] = ()
-        self.gone = False
-        self.window = 0.0  # since when events are counted,
-        self.said = 0  # how many there were,
-        self.refused = 0  # and how many too many in all
-
-    @property
-    def transport(self) -> str:
-        return self.outlet.transport
-
-    def deliver(self, message: Message) -> None:
-        self.outlet.send(message.packet)
-
-    def wait_until_drained(self) -> None:
-        """Let a slow client take in what was replayed; one that does not move is cut by the transport."""
-        deadline = time.monotonic() + DRAIN_SECONDS
-        while self.outlet.backlog > DRAINED and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    def end(self, reason: str) -> None:
-        self.deliver(Message("error", {"message": reason}))
-        self.outlet.disconnect()
 
 
 class Sockets:
@@ -81,6 +42,7 @@ class Sockets:
         self._hub = hub
         self._rate = rate
         self._clients: dict[str, SocketConnection] = {}
+        self._acknowledgements = Acknowledgements()
         # On the server itself: a request context for each event would be a third of the cost of a join.
         on = socketio.server.on
         on("connect", self._connect)
@@ -89,6 +51,7 @@ class Sockets:
             "authenticate": (Authenticate, self._authenticate, "authentication-error"),
             "join-organization": (Join, self._join, "error"),
             "leave-organization": (Leave, self._leave, "error"),
+            "ack": (Ack, self._ack, "error"),
             "ping": (Ping, self._ping, "error"),
         }
         for name, (schema, handler, failure) in events.items():
@@ -128,7 +91,7 @@ class Sockets:
             if connection is None:
                 return None
             try:
-                self._hold_to_rate(connection)
+                connection.hold_to(self._rate)
                 with self._app.app_context():
                     answer = handler(connection, _shape(schema, data))
             except Refusal as refusal:
@@ -148,27 +111,18 @@ class Sockets:
             Ping, lambda connection, _: _failure("error", "There is no such event."), "error"
         )(sid)
 
-    def _hold_to_rate(self, connection: SocketConnection) -> None:
-        moment = time.monotonic()
-        if moment - connection.window > RATE_SECONDS:
-            connection.window, connection.said = moment, 0
-        connection.said += 1
-        if connection.said <= self._rate:
-            return
-        connection.refused += 1
-        if connection.refused > PATIENCE:
-            connection.end("Too many messages. Connect again, and send fewer.")
-        raise Refusal(f"Too many messages: at most {self._rate} in {RATE_SECONDS} seconds.")
-
-    # --- the four events ---------------------------------------------------------------------------
+    # --- the events --------------------------------------------------------------------------------
 
     def _authenticate(self, connection: SocketConnection, claim: Authenticate) -> Message:
         secret = claim.token or connection.secret
+        if claim.consumer_id and secret is None:
+            raise Refusal(consuming.NEEDS_TOKEN)
         claims = secret or claim.user_id or claim.user_role
         seat, joined = self._enter(
             connection,
             claim,
             (lambda session, scope: claimed(session, secret, scope, claim)) if claims else None,
+            claim.consumer_id,
         )
         connection.secret, connection.cap = secret, seat.proof.cap
         assert seat.role  # it was let in
@@ -206,6 +160,25 @@ class Sockets:
             self._leave_seat(connection, seat, only_tenant=bool(wish.tenant_id))
         return Message("left-organization", {"organizationId": wish.organization_id, "timestamp": iso(now())})
 
+    def _ack(self, connection: SocketConnection, wish: Ack) -> Message:
+        """A consumer handled all up to this id."""
+        cursor = Cursor.parse(wish.id)
+        if cursor is None:
+            raise Refusal(consuming.NO_ID)
+        seat, held = consuming.meant(connection.seats, wish.organization_id, wish.consumer_id)
+        done = self._acknowledgements.keep(held.id, cursor)
+        if done.moved:
+            connection.said -= 1  # waiting for the database is pace enough
+        return Message(
+            "acknowledged",
+            {
+                "consumerId": held.consumer_id,
+                "organizationId": seat.scope.organization_id,
+                "cursor": done.kept,
+                "timestamp": iso(now()),
+            },
+        )
+
     def _ping(self, connection: SocketConnection, _wish: Ping) -> Message:
         return Message("pong", {"timestamp": iso(now())})
 
@@ -216,10 +189,11 @@ class Sockets:
         connection: SocketConnection,
         wish: Join,
         prove: Callable[[Session, Scope], tuple[Proof, Role | None]] | None,
+        consumer_id: str | None = None,
     ) -> tuple[Seat, Joined]:
         """Register, prove, replay, enter: in this order, so that nothing is missed and nothing leaks.
 
-        Without `prove` it is a visitor's.
+        Without `prove` it is a visitor's. A consumer goes on from where it is, unless it says otherwise.
         """
         channel = self._hub.channel(wish.organization_id)
         scope = Scope(wish.organization_id, wish.tenant_id, whole=wish.scope == "all")
@@ -232,7 +206,11 @@ class Sockets:
                 entry.prove_visitor(channel, seat)
             else:
                 entry.prove(channel, seat, lambda session: prove(session, scope))
-            joined = self._take_seat(connection, channel, seat, wish.cursor)
+            cursor = wish.cursor
+            if consumer_id:
+                consuming.check_alone(connection.seats, wish.organization_id, consumer_id)
+                cursor = consuming.take_up(seat, consumer_id, cursor)
+            joined = self._take_seat(connection, channel, seat, cursor)
         except BaseException:
             channel.leave(seat)
             raise
@@ -268,10 +246,15 @@ class Sockets:
     ) -> Joined:
         """In place of the seat this connection had in the scope; the whole organization, of all of them."""
         mine = [o for o in others if o.view == DATA and o.scope.organization_id == channel.organization_id]
+        if seat.consumer:  # all from its own position on, whatever this connection heard
+            for other in mine:
+                self._drop(connection, other)
+            mine.clear()
         replaced = [o for o in mine if seat.scope.whole or o.scope == seat.scope]
         inside = {room for other in mine if other not in replaced for room in other.rooms}
         everything = Scope(channel.organization_id, whole=True).room
         rooms = set() if everything in inside else entry.data_rooms(seat.scope) - inside
+        seat.consumer = seat.consumer or next((other.consumer for other in replaced if other.consumer), None)
         joined = entry.enter_data(channel, seat, rooms, cursor, replaced)
         for other in replaced:
             self._drop(connection, other)
@@ -285,6 +268,7 @@ class Sockets:
             if channel:
                 channel.leave(seat, [seat.scope.room])
             seat.scope = Scope(seat.scope.organization_id)
+            seat.consumer = None  # it hears only a part of its scope now
             return
         self._drop(connection, seat)
 

@@ -2,6 +2,7 @@
 
 from . import (  # noqa: F401
     access,
+    consumer,
     event,
     idempotency,
     incident,

@@ -11,10 +11,10 @@ from .errors import Conflict, Invalid
 # reads the route map and fails when one is missing.
 RESERVED = frozenset(
     """
-    account admin api badge badge.svg calendar changes console embed embed.js favicon.ico feed groups
-    healthz history history.atom history.rss incidents join login logo logout maintenance manifest.json
-    metrics offline openapi.json password readyz robots.txt services sessions setup sign-in sign-out
-    socket.io static status stream subscribe sw.js theme.css websocket
+    account admin api badge badge.svg calendar changes console consumers embed embed.js events
+    favicon.ico feed groups healthz history history.atom history.rss incidents join login logo logout
+    maintenance manifest.json metrics offline openapi.json password readyz robots.txt services sessions
+    setup sign-in sign-out socket.io static status stream subscribe sw.js theme.css websocket
     """.split()
 )
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")

@@ -30,6 +30,7 @@ LEAST_ROLE = {
     "scope.all": Role.VIEWER,  #              x       x      x      x       x
     "admin.read": Role.VIEWER,  #             x       x      x      x       x
     "token.create": Role.VIEWER,  #           x       x      x      x       x
+    "consumer.use": Role.VIEWER,  #           x       x      x      x       x
     "service.create": Role.EDITOR,  #                 x      x      x       x
     "service.update": Role.EDITOR,  #                 x      x      x       x
     "service.delete": Role.EDITOR,  #                 x      x      x       x
@@ -50,6 +51,8 @@ LEAST_ROLE = {
     "token.revoke": Role.ADMIN,  #                           x      x       x
     "broadcast.send": Role.ADMIN,  #                         x      x       x
     "connection.list": Role.ADMIN,  #                        x      x       x
+    "consumer.list": Role.ADMIN,  #                          x      x       x
+    "consumer.delete": Role.ADMIN,  #                        x      x       x
     "organization.delete": Role.OWNER,  #                           x       x
     "broadcast.everywhere": Role.OPERATOR,  #                               x
     "connection.everywhere": Role.OPERATOR,  #                              x

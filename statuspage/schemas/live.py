@@ -1,4 +1,4 @@
-"""The four client events of Socket.IO. Unknown fields are refused."""
+"""The client events of Socket.IO. Unknown fields are refused."""
 
 from typing import Annotated, Literal
 
@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 View = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9/-]+$")]
 CursorText = Annotated[str, Field(max_length=64)]
+ConsumerId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
 
 
 class Payload(BaseModel):
@@ -25,11 +26,15 @@ class Join(Payload):
 
 
 class Authenticate(Join):
-    """`authenticate`: what a client claims is compared with what its token proves."""
+    """`authenticate`: what a client claims is compared with what its token proves.
+
+    With `consumerId` it goes on from the position that is kept for this consumer.
+    """
 
     user_id: Id | None = None
     user_role: Annotated[str, Field(max_length=20)] | None = None
     token: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    consumer_id: ConsumerId | None = None
 
 
 class Leave(Payload):
@@ -37,6 +42,14 @@ class Leave(Payload):
 
     organization_id: Id
     tenant_id: Id | None = None
+
+
+class Ack(Payload):
+    """`ack`: the consumer has handled every event up to this `id`."""
+
+    id: CursorText
+    consumer_id: ConsumerId | None = None
+    organization_id: Id | None = None
 
 
 class Ping(Payload):

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from statuspage.config import read
-from statuspage.live.sockets import PATIENCE
+from statuspage.live.connection import PATIENCE
 
 LONG = "x" * 30_000
 EVENTS = {"authenticate": "error", "join-organization": "message", "leave-organization": "message"}

@@ -3,10 +3,14 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+import requests
 
 from tests.live.following import KINDS, Watch, follow
+from tests.live.listener import Listener
 from tests.live.place import Place
 from tests.live.test_exactly_once import difference, writers
 from tests.server import Server
@@ -59,6 +63,53 @@ def test_a_server_killed_while_others_write_comes_back_to_a_whole_log(mortal):
     follower.expect("incident-update", 10, id=last)
     follower.close()
     assert difference(heard + follower.ids, place.log(after=start)) == {}
+
+
+def test_a_consumer_gets_all_that_it_did_not_acknowledge_whoever_was_killed(mortal):
+    """Over Socket.IO, and what it leaves there, over REST."""
+    place = Place.found(mortal)
+    consumer = {"organizationId": place.id, "consumerId": "billing"}
+    bearer, url = {"Authorization": f"Bearer {place.tokens['viewer']}"}, f"{mortal.url}/api"
+
+    def take_up() -> Listener:
+        listener = Listener(mortal.url, "websocket", place.tokens["viewer"])
+        assert listener.ask("authenticate", consumer)["success"]
+        return listener
+
+    def waiting(**query: Any) -> dict[str, Any]:
+        answer = requests.get(f"{url}/events", {"consumer": "billing", **query}, headers=bearer, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    with contextlib.closing(take_up()) as first:
+        last = place.say(times=5)
+        first.expect("incident-update", id=last)
+        handled = first.ids[2]
+        assert first.ask("ack", {"id": handled})["cursor"] == handled
+    mortal.kill()
+    place.say(times=3)  # another node writes
+    mortal.start()
+    last = place.say(times=2)
+    expected = place.log(after=handled)
+    with contextlib.closing(take_up()) as second:
+        second.expect("incident-update", id=last)
+        assert second.ids == expected
+        second.ask("ack", {"id": expected[3]})
+    first_page = waiting(limit=2)
+    assert [event["id"] for event in first_page["events"]] == expected[4:6]
+    assert (first_page["cursor"], first_page["more"]) == (expected[5], True)
+    for _ in range(2):
+        rest = waiting()
+        acknowledged = {"id": rest["cursor"]}
+        assert [event["id"] for event in rest["events"]] == expected[4:]
+    requests.put(
+        f"{url}/consumers/billing/cursor", json=acknowledged, headers=bearer, timeout=30
+    ).raise_for_status()
+    assert waiting()["events"] == []
+    with ThreadPoolExecutor(1) as hand:
+        held = hand.submit(waiting, wait=25)
+        later = place.say()
+        assert [event["id"] for event in held.result()["events"]] == [later]
 
 
 @pytest.mark.alone

@@ -26,7 +26,15 @@ def wishes(organization: str, tenant: str) -> list[dict]:
 
 
 WISHES = {
-    "authenticate": wishes,
+    "authenticate": lambda organization, tenant: [
+        *wishes(organization, tenant),
+        {"organizationId": organization, "consumerId": "mine"},
+        {"organizationId": organization, "tenantId": tenant, "consumerId": "mine"},
+    ],
+    "ack": lambda organization, tenant: [
+        {"id": "x:0"},
+        {"id": "x:0", "organizationId": organization, "consumerId": "mine"},
+    ],
     "join-organization": wishes,
     "leave-organization": lambda organization, tenant: [
         {"organizationId": organization},
@@ -56,13 +64,13 @@ def without_time(answer: dict) -> dict:
 @pytest.mark.parametrize("who", STRANGERS)
 def test_a_stranger_joins_hears_and_learns_nothing(place, secret, listen, who):
     """A member of one organization at another; and a sibling's tenant, for members of a tenant."""
-    listener = listen(place.tokens.get(who))
     targets = [(secret.id, secret.north)]
     if who in (None, "north-editor"):
         targets.append((place.id, place.south))
-    for event, wishes_of in WISHES.items():
-        for organization, tenant in targets:
-            unknown = NOWHERE if organization == secret.id else place.id
+    listeners = [listen(place.tokens.get(who)) for _ in targets]
+    for listener, (organization, tenant) in zip(listeners, targets, strict=True):
+        unknown = NOWHERE if organization == secret.id else place.id
+        for event, wishes_of in WISHES.items():
             pairs = zip(wishes_of(organization, tenant), wishes_of(unknown, NOBODY_THERE), strict=True)
             for real, fake in pairs:
                 if organization == place.id and "tenantId" not in real:
@@ -73,6 +81,9 @@ def test_a_stranger_joins_hears_and_learns_nothing(place, secret, listen, who):
     for tenant in (None, secret.north, secret.south):
         secret.say("Zebra", tenant=tenant)
     place.say("Zebra", tenant=place.south)
-    listener.join(place.id)
-    listener.expect("incident-update", id=place.say("Fence"))
-    assert "Zebra" not in str(listener.heard)
+    for listener in listeners:
+        listener.join(place.id)
+    fence = place.say("Fence")
+    for listener in listeners:
+        listener.expect("incident-update", id=fence)
+        assert "Zebra" not in str(listener.heard)

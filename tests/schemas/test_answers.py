@@ -7,15 +7,17 @@ from pydantic import ValidationError
 
 from statuspage.clock import now
 from statuspage.database import transaction
+from statuspage.models.consumer import Consumer
 from statuspage.models.incident import Incident
 from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import Impact, ServiceStatus
-from statuspage.schemas import group, incident, service, status
+from statuspage.schemas import consumer, group, incident, service, status
 
 
 @pytest.fixture
 def shown(app, cast):
     """Each answer's shape, and objects of it as they travel: with everything set, and with nothing."""
+    user_id = cast.users["acme-viewer"].id
     with transaction(cast.acme):
         heading = ServiceGroup.create(cast.acme, cast.north, name="Group")
         full = Service.create(cast.acme, cast.north, name="Full", description="All", group=heading)
@@ -28,6 +30,10 @@ def shown(app, cast):
             service.Service: [full, cast.acme_service],
             group.Group: [heading],
             incident.Incident: [over, open_],
+            consumer.Consumer: [
+                Consumer.register(cast.acme, tenant, user_id=user_id, consumer_id=name, whole=whole)
+                for tenant, name, whole in ((cast.north, "north", False), (None, "all", True))
+            ],
             incident.Update: [*over.updates, *open_.updates],
         }
         found = {shape: [each.as_json() for each in rows] for shape, rows in things.items()}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select
 
-from statuspage.database import db, transaction
+from statuspage.database import db, new_id, transaction
+from statuspage.models.consumer import Consumer
 from statuspage.models.event import Event
 from statuspage.models.incident import Incident
 from statuspage.models.membership import Membership
@@ -50,6 +51,7 @@ class Its:
     update: str = "nosuchupd000"
     member: str = "nosuchmem000"
     token: str = "nosuchtok000"
+    consumer: str = "nosuchcon000"
 
     @property
     def path(self) -> str:
@@ -127,6 +129,15 @@ ROWS = {
         "/api/websocket/broadcast",
         {**its.body, "type": "service-update", "data": {"x": 1}},
     ),
+    ("/api/consumers", "GET"): lambda its: (f"/api/consumers?{its.query}", None),
+    ("/api/consumers", "POST"): lambda its: ("/api/consumers", {**its.body, "consumerId": "x"}),
+    ("/api/consumers/<id>", "GET"): lambda its: (f"/api/consumers/{its.consumer}", None),
+    ("/api/consumers/<id>", "DELETE"): lambda its: (f"/api/consumers/{its.consumer}", None),
+    ("/api/consumers/<id>/cursor", "PUT"): lambda its: (
+        f"/api/consumers/{its.consumer}/cursor",
+        {"id": "x:1"},
+    ),
+    ("/api/events", "GET"): lambda its: (f"/api/events?consumer={its.consumer}", None),
     ("/admin/<org>", "GET"): lambda its: (f"/admin/{its.organization_slug}", None),
     ("/admin/<org>/preview", "POST"): lambda its: (f"{its.admin}/preview", Typed(message="x")),
     ("/admin/<org>/incidents", "GET"): lambda its: (f"{its.admin}/incidents", None),
@@ -232,6 +243,8 @@ ROWS = {
 }
 # What every member may do: make tokens of one's own.
 ANY_MEMBERS = {rule for rule in ROWS if rule[0].startswith("/admin/<org>/tokens")}
+# What is somebody's own: those who read as members make theirs, and touch nobody else's.
+OWN = ("/api/consumers", "POST")
 # Rules that name nobody's things: they show what is public, or nothing.
 NAMELESS = {
     ("/", "GET"),
@@ -306,6 +319,7 @@ def places(cast):
             incident.id,
             incident.updates[0].id,
             *(_held(organization) if name == "globex" else ()),
+            consumer=_consumer(cast, organization, tenant),
         )
     return cast
 
@@ -316,6 +330,14 @@ def _held(organization: Organization) -> list[str]:
         db.session.query(model).filter_by(organization_id=organization.id).first().id
         for model in (Membership, ApiToken)
     ]
+
+
+def _consumer(cast, organization: Organization, tenant: Tenant | None = None) -> str:
+    """The id of one that Acme's owner, or Globex's, has there."""
+    name = "acme-owner" if organization is cast.acme else "globex-owner"
+    with transaction(organization):
+        user_id = cast.users[name].id
+        return Consumer.register(organization, tenant, user_id=user_id, consumer_id=new_id()).id
 
 
 def ask(client, method, request, headers):
@@ -335,7 +357,18 @@ def rules(app):
 def everything(cast) -> list[tuple]:
     """All rows that a request could have changed, and the log."""
     db.session.expire_all()
-    tables = (Organization, Tenant, Service, ServiceGroup, Incident, Event, User, Membership, ApiToken)
+    tables = (
+        Organization,
+        Tenant,
+        Service,
+        ServiceGroup,
+        Incident,
+        Event,
+        User,
+        Membership,
+        ApiToken,
+        Consumer,
+    )
     return [tuple(row) for table in tables for row in db.session.execute(select(table.__table__))]
 
 
@@ -367,11 +400,21 @@ def test_readers_of_a_public_page_write_nothing_there(places, client, who):
         group = ServiceGroup.create(places.acme, None, name="Core")
         incident = Incident.open(places.acme, None, title="Open", message="x")
     its = Its(
-        "org-456", "acme", None, None, places.acme_service.id, group.id, incident.id, incident.updates[0].id
+        "org-456",
+        "acme",
+        None,
+        None,
+        places.acme_service.id,
+        group.id,
+        incident.id,
+        incident.updates[0].id,
+        consumer=_consumer(places, places.acme),
     )
     before = everything(places)
     for (rule, method), request in ROWS.items():
         if method == "GET" or (who == "acme-viewer" and (rule, method) in ANY_MEMBERS):
+            continue
+        if (rule, method) == OWN and who in ("acme-viewer", "north-editor"):
             continue
         response = ask(client, method, request(its), places.bearer(who))
         refused = 404 if who in OUTSIDERS and rule.startswith("/admin") else 403

@@ -2,7 +2,15 @@
 
 from flask import Flask
 
-from . import group, incident, openapi, service, status, websocket  # noqa: F401 (each hangs its routes on `api`)
+from . import (  # noqa: F401 (each hangs its routes on `api`)
+    consumer,
+    group,
+    incident,
+    openapi,
+    service,
+    status,
+    websocket,
+)
 from .endpoint import api
 
 

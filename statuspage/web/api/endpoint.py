@@ -17,7 +17,10 @@ View = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`asks` is the shape of the query, `takes` of the body, `gives` of the answer with `status`."""
+    """`asks` is the shape of the query, `takes` of the body, `gives` of the answer with `status`.
+
+    `refuses` are statuses of refusals that others of its method do not know.
+    """
 
     methods: tuple[str, ...]
     path: str
@@ -26,6 +29,7 @@ class Endpoint:
     takes: Shape | None
     gives: Shape | None
     status: int
+    refuses: tuple[int, ...]
 
 
 ENDPOINTS: list[Endpoint] = []
@@ -48,13 +52,14 @@ def endpoint(
     takes: Shape | None = None,
     gives: Shape | None = None,
     status: int = 200,
+    refuses: tuple[int, ...] = (),
 ) -> Callable[[View], View]:
     """Route `/api` + path to the view, and declare it. The view's docstring is its description."""
 
     def declare(view: View) -> View:
         if asks is None:
             QUERYLESS.add(f"{api.name}.{view.__name__}")
-        declared = Endpoint(tuple(methods.split()), path, view, asks, takes, gives, status)
+        declared = Endpoint(tuple(methods.split()), path, view, asks, takes, gives, status, refuses)
         api.add_url_rule(path, view_func=view, methods=declared.methods)
         ENDPOINTS.append(declared)
         return view

@@ -140,7 +140,7 @@ def _refused_by(endpoint: Endpoint, method: str) -> list[int]:
     spoken = bool(endpoint.asks or endpoint.takes)
     if not spoken and "<" not in endpoint.path:
         return []
-    return [status for status in REFUSED_BY[method] if spoken or status != 422]
+    return [status for status in (*REFUSED_BY[method], *endpoint.refuses) if spoken or status != 422]
 
 
 def _success(endpoint: Endpoint, method: str) -> dict[str, Any]:

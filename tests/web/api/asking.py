@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from werkzeug.test import TestResponse
 
 from statuspage.database import db, snapshot, transaction
+from statuspage.models.consumer import Consumer
 from statuspage.models.event import Event
 from statuspage.models.incident import Incident
+from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization, Tenant
 from statuspage.models.service import Service, ServiceGroup
 from tests.cast import Cast
@@ -91,6 +94,20 @@ class Things:
     service: str
     group: str
     incident: str
+
+    @cached_property
+    def consumer(self) -> str:
+        """Every member has one of this name."""
+        name = f"c-{self.service}"
+        with transaction(self.organization):
+            for user_id in set(db.session.scalars(select(Membership.user_id).where(self._here))):
+                Consumer.register(self.organization, None, user_id=user_id, consumer_id=name)
+        db.session.rollback()
+        return name
+
+    @property
+    def _here(self) -> ColumnElement[bool]:
+        return Membership.organization_id == self.organization.id
 
     @classmethod
     def make(cls, organization: Organization, tenant: Tenant | None = None) -> "Things":

@@ -10,9 +10,10 @@ from statuspage.database import db, snapshot, transaction
 from statuspage.models.idempotency import KEPT, IdempotentRequest
 from statuspage.web.api.endpoint import ENDPOINTS
 from tests.web.api.asking import Api, Things, at_once, lines
-from tests.web.api.writes import CHANGING, CREATING, SPOKEN, WRITES
+from tests.web.api.writes import CHANGING, CREATING, OWNED, SPOKEN, WRITES
 
 PROBLEM = "application/problem+json"
+EVERY = WRITES | OWNED
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def write(api: Api):
     """`write(name, things, by, **headers)`: call the endpoint rightly."""
 
     def call(name: str, things: Things, by: str | None, **headers: str):
-        endpoint = WRITES[name]
+        endpoint = EVERY[name]
         return api.ask(name.split()[0], endpoint.path(things), endpoint.sent(things), by=by, **headers)
 
     return call
@@ -31,7 +32,7 @@ def send(api: Api, things: Things):
     """`send(name, body, type)`: call the endpoint with this body as it is."""
 
     def call(name: str, body: str | bytes, type: str | None = "application/json"):
-        path, headers = f"/api{WRITES[name].path(things)}", api.cast.bearer("acme-owner")
+        path, headers = f"/api{EVERY[name].path(things)}", api.cast.bearer("acme-owner")
         client = api.app.test_client()
         return client.open(path, method=name.split()[0], data=body, content_type=type, headers=headers)
 
@@ -40,7 +41,7 @@ def send(api: Api, things: Things):
 
 def test_the_table_holds_every_write_endpoint():
     routed = {f"{method} {each.path}" for each in ENDPOINTS for method in each.methods if method != "GET"}
-    assert routed == set(WRITES)
+    assert routed == set(EVERY)
 
 
 # --- who may ---------------------------------------------------------------------------------------

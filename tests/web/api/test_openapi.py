@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.web.api.asking import Things
-from tests.web.api.writes import WRITES
+from tests.web.api.writes import OWNED, WRITES
 
 pytestmark = pytest.mark.one_database
 
@@ -28,6 +28,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+EVERY = WRITES | OWNED
 READS = {
     "GET /services": lambda t: "/services?organizationId=org-456&limit=1",
     "GET /services/<id>": lambda t: f"/services/{t.service}",
@@ -37,6 +38,9 @@ READS = {
     "GET /incidents/<id>": lambda t: f"/incidents/{t.incident}",
     "GET /incidents/<id>/updates": lambda t: f"/incidents/{t.incident}/updates",
     "GET /status": lambda t: "/status?organizationId=org-456",
+    "GET /consumers": lambda t: "/consumers?organizationId=org-456",
+    "GET /consumers/<id>": lambda t: f"/consumers/{t.consumer}",
+    "GET /events": lambda t: f"/events?consumer={t.consumer}",
     "GET /websocket/info": lambda t: "/websocket/info?organizationId=org-456",
     "GET /openapi.json": lambda t: "/openapi.json",
 }
@@ -69,7 +73,7 @@ def test_every_route_of_the_api_is_described(app, described):
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     assert routed == set(described)
-    assert {in_document(name) for name in (*WRITES, *READS)} == routed
+    assert {in_document(name) for name in (*EVERY, *READS)} == routed
 
 
 def test_the_document_is_valid_and_says_what_everything_is(document, described):
@@ -86,7 +90,7 @@ def named(document) -> set[str]:
 
 
 def test_what_the_api_answers_is_what_the_document_says(api, cast, described, subtests):
-    for name in (*READS, *WRITES):
+    for name in (*READS, *EVERY):
         operation = described[in_document(name)]
         with subtests.test(name):
             for answer in answers(api, Things.make(cast.acme), name):
@@ -102,7 +106,7 @@ def answers(api, things, name):
         good = api.get(path, by="acme-admin")
         assert good.status_code == 200
         return [good, api.get(path, If_None_Match=good.headers["ETag"], by="acme-admin")]
-    path, body = WRITES[name].path(things), WRITES[name].sent(things)
+    path, body = EVERY[name].path(things), EVERY[name].sent(things)
     refused = [api.ask(method, path, body, by=by) for by in (None, "acme-viewer")]
     wrong = api.ask(method, path, {"nonsense": 1}, by="acme-admin") if body else None
     good = api.ask(method, path, body, by="acme-admin", Idempotency_Key=things.service)
@@ -147,5 +151,6 @@ def ground(case, id):
     for place in (case.query, case.body):
         if isinstance(place, dict):
             place.update({"organizationId": "org-456"} if "organizationId" in place else {})
-            for inner in {"tenantId", "groupId", "services", "after"} & set(place):
+            place.update({"consumer": id} if "consumer" in place else {})
+            for inner in {"wait", "tenantId", "groupId", "services", "after"} & set(place):
                 del place[inner]

@@ -24,6 +24,8 @@ class Write:
     least: str = "editor"
 
     def sent(self, things: Things) -> dict[str, Any] | None:
+        if self.body == {"id": "the end"}:
+            return {"id": f"{things.organization.epoch}:{things.organization.seq}"}
         if not self.scoped or self.body is None:
             return self.body
         tenant = {"tenantId": things.tenant.id} if things.tenant else {}
@@ -105,6 +107,27 @@ WRITES = {
         least="admin",
     ),
 }
+# A user's own: nobody else may, whatever the role, and no line of the log. Who may is in test_consumer.py.
+OWNED = {
+    "POST /consumers": Write(
+        lambda t: "/consumers",
+        {"consumerId": "new"},
+        True,
+        [
+            ("consumerId", "/consumerId", [*NO_ID, None, "a/b", "x" * 65]),
+            ("scope", "/scope", ["some", 1]),
+            ("cursor", "/cursor", ["", "nonsense", "other:1", 5]),
+            ("nonsense", "/nonsense", [1]),
+            *SCOPE,
+        ],
+    ),
+    "PUT /consumers/<id>/cursor": Write(
+        lambda t: f"/consumers/{t.consumer}/cursor",
+        {"id": "the end"},
+        wrong=[("id", "/id", ["", None, 5, "nonsense", "other:1", "x" * 65]), ("nonsense", "/nonsense", [1])],
+    ),
+    "DELETE /consumers/<id>": Write(lambda t: f"/consumers/{t.consumer}"),
+}
 CREATING = {name: write for name, write in WRITES.items() if name.startswith("POST")}
 CHANGING = {name: write for name, write in WRITES.items() if name not in CREATING}
-SPOKEN = {name: write for name, write in WRITES.items() if write.body}
+SPOKEN = {name: write for name, write in (WRITES | OWNED).items() if write.body}
