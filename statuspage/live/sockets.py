@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.http import parse_cookie
 
 from ..clock import iso, now
+from ..database import note_failure
 from ..models import session as user_session
 from ..models.access import Proof
 from ..models.errors import NotFound, Refusal
@@ -98,8 +99,8 @@ class Sockets:
                 answer = _failure(failure, refusal.message)
             except ValidationError as error:
                 answer = _failure(failure, _words(error))
-            except Exception:
-                log.exception("A Socket.IO handler failed")
+            except Exception as error:
+                note_failure(log, error, "A Socket.IO handler failed")
                 answer = _failure(failure, "Something failed on our side. Please try again.")
             connection.deliver(answer)
             return answer.payload
