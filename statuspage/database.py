@@ -4,6 +4,7 @@
 event numbers follow the order of commits, on SQLite and on PostgreSQL alike.
 """
 
+import itertools
 import logging
 import secrets
 import sqlite3
@@ -285,8 +286,17 @@ def _on_begin(connection: Connection) -> None:
         driver.execute("BEGIN")
 
 
+statements = itertools.count()
+"""How many this process has sent to its database: repr() tells, next() counts."""
+
+
+def _count(*_: Any) -> None:
+    next(statements)
+
+
 def prepare(engine: Engine) -> None:
-    """Give an SQLite engine its pragmas and explicit transactions; PostgreSQL needs nothing."""
+    """Give an SQLite engine its pragmas and explicit transactions; PostgreSQL needs nothing of that."""
+    event.listen(engine, "after_cursor_execute", _count)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_connect)
         event.listen(engine, "begin", _on_begin)

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, UniqueConstraint, delete, select, updat
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import now
-from ..database import Model, db, new_id
+from ..database import Model, database_time, db, new_id
 from . import name as names
 from .errors import Conflict, Invalid
 from .event import ACCESS, DATA_NAMES, Event
@@ -192,7 +192,8 @@ class Organization(Look, Model):
         )
 
     def local_date(self) -> date:
-        return now().astimezone(ZoneInfo(self.timezone)).date()
+        """Today in its zone, by the database's clock: nodes must not turn the day to and fro."""
+        return database_time(db.session()).astimezone(ZoneInfo(self.timezone)).date()
 
     def turn_day(self) -> bool:
         """A new day in the organization's zone is an event: the page changes. True if it was one."""

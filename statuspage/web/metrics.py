@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
+from ..database import statements
 from ..live.transport import traffic
 from ..models.errors import NotFound
 from .tenancy import NOTHING
@@ -81,7 +82,12 @@ class Live:
                 "statuspage_doorbell_connections", "Links made to the doorbell.", live.bus.connections
             )
         yield from _transport(live)
+        yield _counter("statuspage_database_statements", "Sent to the database.", _statements())
         yield _gauge("statuspage_page_cache_bytes", "Taken by answers that are kept.", cache.size)
+
+
+def _statements() -> int:
+    return int(repr(statements).removeprefix("count(").removesuffix(")"))
 
 
 def _transports(hub: object) -> dict[str, int]:
