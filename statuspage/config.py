@@ -216,6 +216,11 @@ def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     return settings
 
 
+def parse(name: str, text: str) -> Any:
+    """A setting's value, wherever the text comes from."""
+    return _value(next(setting for setting in SETTINGS if setting.name == name), text)
+
+
 def _value(setting: Setting, text: str) -> Any:
     if not text:
         return setting.default
