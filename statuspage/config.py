@@ -59,6 +59,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _days(text: str) -> int:
+    if not text.isdecimal() or int(text) > 36_500:
+        raise ValueError("write a whole number of days, 0 for never")
+    return int(text)
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65_536:
         raise ValueError("write a port from 1 to 65535")
@@ -181,6 +187,12 @@ SETTINGS = (
         True,
         _switch,
         "1 or 0: messages to browsers compressed, once for all of them; a third of the bytes.",
+    ),
+    Setting(
+        "EVENT_DAYS",
+        365,
+        _days,
+        "Days until lines of the log are forgotten: positions, who did what, corrected words. 0: never.",
     ),
     Setting("EVENT_RATE", 50, _whole, "Socket.IO events that one connection may send in ten seconds."),
     Setting("MAX_BODY", 1_048_576, _whole, "Largest request body in bytes."),
