@@ -271,7 +271,6 @@ def give_back_space() -> bool:
 
 SPARE_PAGES = 256  # of 4 KiB: what is empty is written to next
 PRAGMAS = (
-    "auto_vacuum=INCREMENTAL",  # of a new file, before anything is in it: see give_back_space()
     "journal_mode=WAL",
     "journal_size_limit=67108864",  # what a restore or another great change leaves of the WAL
     "synchronous=FULL",
@@ -282,6 +281,8 @@ PRAGMAS = (
 
 def _on_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver starts no transaction by itself: see _on_begin
+    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:  # later it is of no use, and writes
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # see give_back_space()
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 

@@ -22,7 +22,7 @@ STANDARD = "-"  # a file so called is standard output, or input
 @click.argument("file")
 @with_appcontext
 def write_backup(file: str) -> None:
-    """Write everything to a file (-: standard output), while the server runs. It has secrets: keep it safe."""
+    """Write everything to a file (-: standard output), as the server runs. Keep it safe: it has secrets."""
     if file == STANDARD:
         backup.write(sys.stdout.buffer)
     else:

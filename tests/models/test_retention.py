@@ -1,4 +1,4 @@
-"""Retention: what is old goes, in small steps; what is not stays, and nobody who is within it is disturbed."""
+"""Retention: what is old goes, in small steps; the rest stays, and nobody who is within it is disturbed."""
 
 import os
 from datetime import timedelta
