@@ -289,4 +289,23 @@ def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"pool_size": 20, "max_overflow": 20}
-    return {"pool_size": 20, "max_overflow": 20, "pool_pre_ping": True, "pool_timeout": 20}
+    return {
+        "pool_size": 20,
+        "max_overflow": 20,
+        "pool_pre_ping": True,
+        "pool_timeout": 20,
+        "connect_args": {
+            name: value for name, value in GIVES_UP.items() if f"{name}=" not in urlsplit(url).query
+        },
+    }
+
+
+# libpq's parameters, in seconds and milliseconds: a database whose machine or line is gone without a word
+# holds nobody for longer. What the URL says itself stands.
+GIVES_UP = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
