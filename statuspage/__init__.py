@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from . import cli, config, database, live, web
 from .database import db
 from .jobs import Jobs
+from .models import retention
 from .web import assets
 
 
@@ -27,6 +28,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
         database.prepare(db.engine)
 
     jobs = app.extensions["jobs"] = Jobs(app)
+    jobs.add("prune", retention.EVERY, retention.pruning(app.config))
     live.create(app, build=assets.register(app), on_first_use=jobs.start)
     web.register(app)
     cli.register(app)

@@ -59,6 +59,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _days(text: str) -> int:
+    if not text.isdecimal() or int(text) > 36_500:
+        raise ValueError("write a whole number of days, 0 for never")
+    return int(text)
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65_536:
         raise ValueError("write a port from 1 to 65535")
@@ -182,6 +188,12 @@ SETTINGS = (
         _switch,
         "1 or 0: messages to browsers compressed, once for all of them; a third of the bytes.",
     ),
+    Setting(
+        "EVENT_DAYS",
+        365,
+        _days,
+        "Days until lines of the log are forgotten: positions, who did what, corrected words. 0: never.",
+    ),
     Setting("EVENT_RATE", 50, _whole, "Socket.IO events that one connection may send in ten seconds."),
     Setting("MAX_BODY", 1_048_576, _whole, "Largest request body in bytes."),
 )
@@ -214,6 +226,11 @@ def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     file = instance.resolve() / ("demo.db" if settings["DEMO"] else "statuspage.db")
     settings["DATABASE_URL"] = settings["DATABASE_URL"] or f"sqlite:///{file}"
     return settings
+
+
+def parse(name: str, text: str) -> Any:
+    """A setting's value, wherever the text comes from."""
+    return _value(next(setting for setting in SETTINGS if setting.name == name), text)
 
 
 def _value(setting: Setting, text: str) -> Any:
@@ -272,4 +289,23 @@ def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"pool_size": 20, "max_overflow": 20}
-    return {"pool_size": 20, "max_overflow": 20, "pool_pre_ping": True, "pool_timeout": 20}
+    return {
+        "pool_size": 20,
+        "max_overflow": 20,
+        "pool_pre_ping": True,
+        "pool_timeout": 20,
+        "connect_args": {
+            name: value for name, value in GIVES_UP.items() if f"{name}=" not in urlsplit(url).query
+        },
+    }
+
+
+# libpq's parameters, in seconds and milliseconds: a database whose machine or line is gone without a word
+# holds nobody for longer. What the URL says itself stands.
+GIVES_UP = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}

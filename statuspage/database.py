@@ -266,9 +266,42 @@ def begin_immediate(session: Session, deadline: float | None = None) -> None:
         pause = min(pause * 1.5, 0.02)
 
 
+def give_back_space() -> bool:
+    """Let SQLite's file shrink a little, in a transaction, when much of it is empty. True if there is more.
+
+    PostgreSQL uses what is empty by itself.
+    """
+    if db.engine.dialect.name != "sqlite":
+        return False
+    with transaction():
+        driver = db.session.connection().connection.driver_connection
+        assert driver is not None
+
+        def count(pragma: str) -> int:
+            return driver.execute(f"PRAGMA {pragma}").fetchone()[0]
+
+        before = count("freelist_count")
+        if before < max(SPARE_PAGES, count("page_count") // 4):
+            return False
+        driver.execute(f"PRAGMA incremental_vacuum({SPARE_PAGES})").fetchall()  # a page each time it is asked
+        return count("freelist_count") < before  # of a file from before auto_vacuum, never
+
+
+SPARE_PAGES = 256  # of 4 KiB: what is empty is written to next
+PRAGMAS = (
+    "journal_mode=WAL",
+    "journal_size_limit=67108864",  # what a restore or another great change leaves of the WAL
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=50",
+)
+
+
 def _on_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver starts no transaction by itself: see _on_begin
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=50"):
+    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:  # later it is of no use, and writes
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # see give_back_space()
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from statuspage import create_app
+from statuspage.cli.noun import Verb
 from statuspage.clock import now
 from statuspage.database import db, snapshot, transaction
 from statuspage.models import access
@@ -42,6 +43,9 @@ COMMANDS = {
     "token list",
     "token revoke",
     "service status",
+    "backup",
+    "restore",
+    "move",
 }
 
 
@@ -94,11 +98,16 @@ def proved_role(secret: str, scope: Scope) -> Role | None:
 
 
 def commands(app: Flask) -> dict[str, click.Command]:
-    ours = {name: group for name, group in app.cli.commands.items() if group.callback is None}
-    return {
+    ours = {
+        name: each
+        for name, each in app.cli.commands.items()
+        if type(each).__module__ == "statuspage.cli.noun"
+    }
+    verbs = {name: each for name, each in ours.items() if isinstance(each, Verb)}
+    return verbs | {
         f"{noun} {verb}": command
         for noun, group in ours.items()
-        if type(group).__module__ == "statuspage.cli.noun"
+        if noun not in verbs
         for verb, command in group.commands.items()
     }
 

@@ -53,6 +53,7 @@ EXAMPLES = {
     "HEAD_INTERVAL": SECONDS,
     "PUSH_INTERVAL": SECONDS,
     "COMPRESSION": ((("0", False), ("yes", True)), ("2", "zip")),
+    "EVENT_DAYS": ((("0", 0), ("30", 30)), ("-1", "1.5", "36501", "ever")),
     "EVENT_RATE": WHOLE,
     "MAX_BODY": WHOLE,
 }
@@ -259,3 +260,10 @@ def test_a_process_without_its_database_ends_with_a_sentence(tmp_path):
     url = f"sqlite:///{tmp_path}/no/such/folder/status.db"
     said = sentence(start(tmp_path, DATABASE_URL=url, SECRET_KEY="x", PORT=str(free_port())))
     assert said == "Cannot use the database of DATABASE_URL: unable to open database file."
+
+
+def test_what_the_database_url_says_of_its_connection_stands(read):
+    url = "postgresql://db/status?connect_timeout=3"
+    options = config.to_flask(read(SECRET_KEY="x", DATABASE_URL=url))["SQLALCHEMY_ENGINE_OPTIONS"]
+    assert "connect_timeout" not in options["connect_args"]
+    assert options["connect_args"]["tcp_user_timeout"] == 25_000

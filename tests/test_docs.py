@@ -374,7 +374,7 @@ def usage(noun: str, verb: str, command: Any) -> str:
         for each in command.params
         if each.param_type_name == "option"
     ]
-    return " ".join([f"{noun} {verb}", *sorted(arguments), *sorted(options)])
+    return " ".join([f"{noun} {verb}".rstrip(), *sorted(arguments), *sorted(options)])
 
 
 def test_every_command_is_documented_with_its_arguments(app):
@@ -382,7 +382,7 @@ def test_every_command_is_documented_with_its_arguments(app):
         usage(noun, verb, command)
         for noun, group in app.cli.commands.items()
         if type(group).__module__ == "statuspage.cli.noun"
-        for verb, command in group.commands.items()
+        for verb, command in getattr(group, "commands", {"": group}).items()
     }
     documented = [
         names_in(row["Command"])[0].split() for row in tables("docs/operating.md") if "Command" in row

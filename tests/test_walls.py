@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "database": set(),
     "models": {"clock", "config", "database"},
     "jobs": {"clock", "config", "database", "models"},
+    "backup": {"clock", "config", "database", "models"},
     "schemas": {"models.status", "models.access", "models.event"},
     "live": {"clock", "config", "database", "models", "schemas"},
     "logs": set(),
@@ -23,6 +24,7 @@ MAY_IMPORT = {
 }
 NEVER = {
     "models": {"socketio", "flask_socketio", "redis", "flask"},
+    "backup": {"socketio", "flask_socketio", "redis"},
     "web": {"socketio", "flask_socketio", "engineio", "redis"},
 }
 LONGEST = 340

@@ -2,9 +2,11 @@
 
 from flask import Flask
 
-from . import membership, organization, service, tenant, token, user
+from . import backup, membership, organization, service, tenant, token, user
 
 
 def register(app: Flask) -> None:
     for module in (organization, tenant, user, membership, token, service):
         app.cli.add_command(module.noun)
+    for verb in (backup.write_backup, backup.restore_backup, backup.move_database):
+        app.cli.add_command(verb)

@@ -1,5 +1,6 @@
 """What all commands share: how they refuse, how they read a name, how they find what is meant."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -24,21 +25,32 @@ class Noun(AppGroup):
     """A group of verbs; a refusal is a sentence and exit code 1, not a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except Refusal as refusal:
-            raise click.ClickException(refusal.message) from refusal
-        except Gone as gone:
-            raise click.ClickException("It was deleted in the meantime.") from gone
-        except Busy as busy:
-            raise click.ClickException("Too many changes at once. Please try again.") from busy
-        except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0]
-            raise click.ClickException(
-                f"The database says: {reason}. If it is new or of an older version: flask db upgrade"
-            ) from error
-        except UnicodeEncodeError as error:
-            raise click.ClickException("Write what you give in UTF-8.") from error
+        return _refusing(super().invoke, ctx)
+
+
+class Verb(click.Command):
+    """A command of the whole install, which refuses in the same way."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return _refusing(super().invoke, ctx)
+
+
+def _refusing(invoke: Callable[[click.Context], Any], ctx: click.Context) -> Any:
+    try:
+        return invoke(ctx)
+    except Refusal as refusal:
+        raise click.ClickException(refusal.message) from refusal
+    except Gone as gone:
+        raise click.ClickException("It was deleted in the meantime.") from gone
+    except Busy as busy:
+        raise click.ClickException("Too many changes at once. Please try again.") from busy
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise click.ClickException(
+            f"The database says: {reason}. If it is new or of an older version: flask db upgrade"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise click.ClickException("Write what you give in UTF-8.") from error
 
 
 class NameType(click.ParamType):

@@ -1,6 +1,7 @@
 """Event: one line of an organization's log. Written by Organization.record() and nowhere else."""
 
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, select
@@ -48,6 +49,18 @@ class Event(Model):
         Index(None, "organization_id", "subject"),
         Index(None, "organization_id", "tenant_id", "seq"),
     )
+
+
+def old_lines(organization_id: str, before: datetime, most: int) -> list[int]:
+    """The numbers of the lines that the log begins with and that are older than that, at most so many."""
+    lines = (
+        select(Event.seq, Event.created_at)
+        .where(Event.organization_id == organization_id)
+        .order_by(Event.seq)
+        .limit(most)
+    )
+    old = takewhile(lambda line: line.created_at < before, db.session.execute(lines))
+    return [line.seq for line in old]
 
 
 def last_line(organization_id: str, subject: str, *types: str) -> Event | None:

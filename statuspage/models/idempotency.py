@@ -6,7 +6,7 @@ draft-ietf-httpapi-idempotency-key-header: the same key with the same request ge
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, select
+from sqlalchemy import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..clock import now
@@ -50,14 +50,7 @@ def earlier(caller: str, key: str, fingerprint: str) -> IdempotentRequest | None
 
 
 def remember(caller: str, key: str, fingerprint: str, status: int, body: Any) -> None:
-    _forget_old()
+    """Keep an answer, until it is KEPT long: see retention.py."""
     db.session.add(
         IdempotentRequest(caller=caller, key=key, fingerprint=fingerprint, status=status, body=body)
     )
-
-
-def _forget_old() -> None:
-    """Some of those that are over; not those that others are forgetting: waiting could deadlock."""
-    old = select(IdempotentRequest).where(IdempotentRequest.created_at < now() - KEPT).limit(100)
-    for request in db.session.scalars(old.with_for_update(skip_locked=True)):
-        db.session.delete(request)

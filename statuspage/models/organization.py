@@ -177,10 +177,8 @@ class Organization(Look, Model):
     def prune(self, through: int) -> None:
         """Forget the lines up to `through`; cursors before it are told to read the state again."""
         through = min(through, self.seq)
-        if through <= self.pruned_through:
-            return
         db.session.execute(delete(Event).where(Event.organization_id == self.id, Event.seq <= through))
-        self.pruned_through = through
+        self.pruned_through = max(self.pruned_through, through)  # of an earlier life there may be lines left
 
     def blank(self, subject: str) -> None:
         """Take the text out of a subject's older lines: it was edited or deleted."""

@@ -1,0 +1,97 @@
+"""Backup: everything in one file, from either database into either; and back, all of it or nothing.
+
+The file is read into a temporary database first, with all its constraints, and brought up to date there by
+the migrations. So what is put back is whole and of today's shape before anything is touched.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+import flask_migrate
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ..clock import now
+from ..database import db, snapshot
+from ..models import node
+from ..models.errors import Conflict
+from ..models.organization import Organization
+from ..models.user import User
+from . import elsewhere, file, rows
+from .file import Head
+
+OF_PROCESSES = frozenset({"node", "job"})
+"""Tables that say what runs now, in whichever database it is: never copied, never touched."""
+
+PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
+"""Not worth keeping, and better not: an old file signs nobody in again, and makes no undone request done."""
+
+
+def write(stream: BinaryIO) -> Head:
+    """All that is worth keeping, as of one moment, while others go on writing. Returns what the file says."""
+    with snapshot() as session:
+        head = Head(elsewhere.current_revision(session), now())
+        file.write(stream, head, rows.read_all(session, without=OF_PROCESSES | PASSING))
+    return head
+
+
+def restore(stream: BinaryIO) -> Head:
+    """Put back what write() wrote, in place of all there is. Invalid when the file is not whole, or newer.
+
+    Every organization begins a new life of its log: positions from after the backup mean nothing any more,
+    and whoever comes with one reads the state again. Everybody is signed out.
+    """
+    with _read_aside(stream) as (head, source):
+        flask_migrate.upgrade()
+        rows.replace_all(source, keep=OF_PROCESSES, then=_renew_epochs)
+    return head
+
+
+def move(url: str) -> None:
+    """Copy everything, sessions too, into the empty database at `url`; positions stay good.
+
+    Conflict while a node lives on this database, for what it writes next would be left behind, or when
+    there is something in the other one.
+    """
+    with snapshot() as source, elsewhere.database(url) as other:
+        elsewhere.current_revision(source)
+        if node.living(source):
+            raise Conflict(
+                "A server is running on this database. Stop it first: what it writes next would be left "
+                f"behind. (One that was killed is forgotten after {3 * node.beat_seconds():.0f} seconds.)"
+            )
+        with other.app_context():
+            flask_migrate.upgrade()
+            if not _is_empty():
+                raise Conflict("There is something in the other database. Give an empty one.")
+            rows.replace_all(source, keep=OF_PROCESSES)
+
+
+def _is_empty() -> bool:
+    with snapshot() as session:
+        return all(session.scalar(select(model.id).limit(1)) is None for model in (Organization, User))
+
+
+@contextmanager
+def _read_aside(stream: BinaryIO) -> Iterator[tuple[Head, Session]]:
+    """What the file says of itself, and its rows as today's tables have them, in a database that passes."""
+    with TemporaryDirectory(prefix="statuspage-restore-") as folder, ExitStack() as open_until_the_end:
+        url = f"sqlite:///{Path(folder).resolve() / 'aside.db'}"
+        aside = open_until_the_end.enter_context(elsewhere.database(url))
+        with aside.app_context():
+            found = file.read(stream)
+            head = next(found)
+            assert isinstance(head, Head)
+            elsewhere.make_tables(head.revision)
+            rows.fill_as_they_are(found)
+            flask_migrate.upgrade()
+            source = open_until_the_end.enter_context(snapshot())
+        yield head, source
+
+
+def _renew_epochs() -> None:
+    for organization in db.session.scalars(select(Organization)):
+        organization.renew_epoch()

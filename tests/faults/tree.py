@@ -1,0 +1,305 @@
+"""A tree of processes: each child goes the course on a copy of the same file, and kills itself (SIGKILL)
+before the N-th statement or commit; its parent looks at what is left, and another child goes on from there.
+
+    python -m tests.faults.tree FOLDER all|some
+
+Prints what was tried and what went wrong, as JSON. Only this module cuts anybody off: the product knows
+nothing of it.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from lxml import html
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from statuspage import config, create_app
+from statuspage.database import db
+from statuspage.live.message import Cursor
+from statuspage.models import retention
+from statuspage.models.event import DATA_NAMES
+from statuspage.models.scope import Scope
+from tests.faults.course import COURSE, Desk, Step, set_the_scene
+from tests.live.browser_page import Page
+
+RETENTION_STEP = 2  # so that pruning takes several transactions
+OF_PROCESSES = {"job", "node"}  # whose claims run out with time: tests/test_jobs.py
+VARYING = re.compile(
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)?"  # moments
+    r"|\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{8}\b|\b[a-z0-9]{12}\b"  # digests, epochs, ids
+)
+
+
+class Fuse:
+    """Counts statements and commits, of all engines of this process."""
+
+    def __init__(self) -> None:
+        self.count, self.burns_at = 0, -1
+        self.note: Callable[[str], None] = lambda kind: None
+        event.listen(Engine, "before_cursor_execute", lambda *_: self._point("statement"))
+        event.listen(Engine, "commit", lambda *_: self._point("commit"))
+
+    def _point(self, kind: str) -> None:
+        self.count += 1
+        if self.count == self.burns_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.note(kind)
+
+
+@dataclass
+class Reference:
+    """A course that nobody cut off: what was committed before each point, and around each step."""
+
+    before: list[tuple[int, str, str]] = field(default_factory=list)  # step, kind, state
+    starts: list[str] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
+
+
+class Tree:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.file = folder, folder / "live.db"
+        retention.STEP = RETENTION_STEP
+        settings = {"DATABASE_URL": f"sqlite:///{self.file}", "SECRET_KEY": "x", "INSTANCE_PATH": str(folder)}
+        self.app = create_app(config.read(settings))
+        self.app.extensions["live"].hub.on_first_use = lambda: None
+        self.fuse = Fuse()
+        self.notes = self._in_a_child(lambda: set_the_scene(self.app, folder))
+        self._copy(self.file, folder / "scene.db")
+        self.reference = Reference(**self._on_a_copy(self._go_undisturbed))
+
+    def cut(self, point: int) -> list[str]:
+        """What is wrong after the course was cut off before this point (from 1)."""
+        self._reset()
+        acknowledged = self._in_a_child(lambda: self._go(point), dies=True)
+        step, _, state = self.reference.before[point - 1]
+        wrong = []
+        if len(acknowledged) != step:
+            wrong.append(f"acknowledged: {acknowledged}, but it was in step {step}")
+        left = contents(self.file)
+        if digest(left) != state:
+            wrong.append("another state than was committed by then")
+        if not COURSE[step].in_pieces and state not in (
+            self.reference.starts[step],
+            self.reference.ends[step],
+        ):
+            wrong.append("half of a step")
+        wrong += unsound(self.file)
+        wrong += self._in_a_child(lambda: self._come_back(step, state))
+        if digest(contents(self.file)) != self.reference.ends[step]:
+            wrong.append("another state than without the cut, when it was done again")
+        return [f"point {point}, {COURSE[step].name}: {each}" for each in wrong]
+
+    # --- in children -------------------------------------------------------------------------------
+
+    def _desk(self) -> Desk:
+        return Desk(self.app, self.folder, self.notes["token"], self.notes)
+
+    def _go(self, point: int) -> None:
+        """Until it is cut off; each step is acknowledged aloud."""
+        self.fuse.count, self.fuse.burns_at = 0, point
+        for step in COURSE:
+            step.do(self._desk())
+            self._say(step.name)
+
+    def _go_undisturbed(self) -> dict[str, Any]:
+        watcher = sqlite3.connect(self.file)
+        found: dict[str, Any] = {"before": [], "starts": [], "ends": []}
+        seen: list[Any] = [None, ""]
+
+        def state() -> str:
+            """What others see by now."""
+            version = watcher.execute("PRAGMA data_version").fetchone()
+            if version != seen[0]:
+                seen[:] = version, digest(contents(self.file))
+            return seen[1]
+
+        for number, step in enumerate(COURSE):
+            found["starts"].append(state())
+            self.fuse.note = lambda kind, number=number: found["before"].append((number, kind, state()))
+            self.fuse.count = 0
+            step.do(self._desk())
+            self.fuse.note = lambda kind: None
+            found["ends"].append(state())
+        watcher.close()
+        return found
+
+    def _come_back(self, number: int, state: str) -> list[str]:
+        """As after a restart: clients come with what they had, and the one who heard no answer asks again."""
+        step: Step = COURSE[number]
+        COURSE[0].do(self._desk())  # every start brings the database up to date
+        wrong = self._clients_that_do_not_converge()
+        if state != self.reference.ends[number] or step.again:
+            step.do(self._desk())
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+        return wrong
+
+    def _clients_that_do_not_converge(self) -> list[str]:
+        wrong, visitor = [], self.app.test_client()
+        hub, had = self.app.extensions["live"].hub, Cursor.parse(self.notes["cursor"])
+        assert had is not None
+        with self.app.app_context():
+            fresh = Page(Scope("org-456"), "page", hub)
+            page = Page(Scope("org-456"), "page", hub)
+            page.tree = html.fragment_fromstring(self.notes["page"], create_parent="main")
+            page.cursor, page.title = had, self.notes["title"]
+            page.ask(hub)
+            if page.dom != fresh.dom:
+                wrong.append("a page that comes back differs from a fresh one")
+        answer = visitor.get(f"/acme/changes?view=data&cursor={had}")
+        heard = answer.json if answer.status_code == 200 else {"reset": False, "events": []}
+        if fresh.cursor.epoch != had.epoch:
+            return wrong if heard["reset"] else [*wrong, "a position of another life of the log is taken"]
+        expected = [f"{had.epoch}:{seq}" for seq in data_lines(self.file, had.seq)]
+        ids = [line["id"] for line in heard["events"]]
+        if heard["reset"] or ids != expected:
+            wrong.append(f"a data client that comes back hears {ids}, not {expected}")
+        chain = [str(had), *ids]
+        if [line["since"] for line in heard["events"]] != chain[:-1]:
+            wrong.append("the chain of what a data client hears is broken")
+        return wrong
+
+    # --- the tree ----------------------------------------------------------------------------------
+
+    def _on_a_copy(self, work: Callable[[], Any]) -> Any:
+        self._reset()
+        return self._in_a_child(work)
+
+    def _reset(self) -> None:
+        self._copy(self.folder / "scene.db", self.file)
+
+    def _copy(self, source: Path, target: Path) -> None:
+        for end in ("-wal", "-shm"):
+            Path(f"{target}{end}").unlink(missing_ok=True)
+        shutil.copyfile(source, target)
+
+    def _say(self, words: Any) -> None:
+        os.write(self._pipe, json.dumps(words).encode() + b"\n")
+
+    def _in_a_child(self, work: Callable[[], Any], dies: bool = False) -> Any:
+        """What it returned; of one that dies, what it said before."""
+        reader, self._pipe = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(reader)
+                self._say(work())
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        os.close(self._pipe)
+        with os.fdopen(reader) as pipe:
+            said = [json.loads(line) for line in pipe]
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status == (-signal.SIGKILL if dies else 0), f"A child ended with {status}."
+        return said if dies else said[-1]
+
+
+# --- what is in the file ---------------------------------------------------------------------------
+
+
+def contents(file: Path) -> list[str]:
+    """All rows, without what differs from one run to the next."""
+    connection = sqlite3.connect(file)
+    tables = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+    ).fetchall()
+    rows = []
+    for (table,) in tables:
+        if table not in OF_PROCESSES:
+            found = [VARYING.sub("…", repr(row)) for row in connection.execute(f'SELECT * FROM "{table}"')]
+            rows += [f"{table} {row}" for row in sorted(found)]
+    connection.close()
+    return rows
+
+
+def digest(rows: list[str]) -> str:
+    return sha256("\n".join(rows).encode()).hexdigest()
+
+
+def data_lines(file: Path, after: int) -> list[int]:
+    """The numbers that a data client of the organization's own page hears."""
+    return [
+        seq
+        for seq, tenant, name, *_ in _log(file, "org-456")
+        if seq > after and not tenant and name in DATA_NAMES
+    ]
+
+
+def _log(file: Path, organization: str) -> list[tuple]:
+    connection = sqlite3.connect(file)
+    lines = connection.execute(
+        "SELECT seq, tenant_id, name, since, since_any FROM event WHERE organization_id = ? ORDER BY seq",
+        (organization,),
+    ).fetchall()
+    connection.close()
+    return lines
+
+
+def unsound(file: Path) -> list[str]:
+    """Gaps in a log, broken chains, counters that say something else, and what SQLite finds."""
+    connection = sqlite3.connect(file)
+    wrong = [str(row) for row in connection.execute("PRAGMA integrity_check") if row != ("ok",)]
+    wrong += [str(row) for row in connection.execute("PRAGMA foreign_key_check")]
+    counters = "SELECT id, seq, own_seq, data_seq, own_data_seq FROM organization"
+    for id, *counted in connection.execute(counters).fetchall():
+        wrong += [f"{id}: {each}" for each in _unsound_log(_log(file, id), counted)]
+    connection.close()
+    return wrong
+
+
+def _unsound_log(lines: list[tuple], counted: list[int]) -> list[str]:
+    wrong, numbers = [], [line[0] for line in lines]
+    if numbers and numbers != list(range(numbers[0], counted[0] + 1)):
+        wrong.append(f"numbers {numbers} under {counted[0]}")
+    last: dict[Any, int] = {}
+    for seq, tenant, name, since, since_any in lines:
+        if name in DATA_NAMES:
+            if last.get(("room", tenant), since) != since or last.get("any", since_any) != since_any:
+                wrong.append(f"the chain is broken at {seq}")
+            last["room", tenant] = last["any"] = seq
+        last["own" if tenant is None else tenant] = seq
+    said = dict(zip(("own", "any", ("room", None)), counted[1:], strict=True))
+    wrong += [
+        f"{which} is {seq}, not {said[which]}" for which, seq in last.items() if said.get(which, seq) != seq
+    ]
+    return wrong
+
+
+def some(reference: Reference) -> list[int]:
+    """Of each step its first and last point, one in the middle, and those around its commits."""
+    points: set[int] = set()
+    for number in range(len(COURSE)):
+        mine = [at for at, (step, _, _) in enumerate(reference.before, 1) if step == number]
+        points |= {mine[0], mine[len(mine) // 2], mine[-1]}
+        states = {at: reference.before[at - 1][2] for at in mine}
+        moved = [at for at in mine[1:] if states[at] != states[at - 1]][:2]
+        points |= {near for at in moved for near in (at - 1, at)}
+    return sorted(points)
+
+
+def main(folder: Path, which: str) -> None:
+    tree = Tree(folder)
+    total = len(tree.reference.before)
+    points = list(range(1, total + 1)) if which == "all" else some(tree.reference)
+    wrong = [each for point in points for each in tree.cut(point)]
+    steps = [COURSE[tree.reference.before[point - 1][0]].name for point in points]
+    print(json.dumps({"points": total, "tried": len(points), "steps": sorted(set(steps)), "wrong": wrong}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])
