@@ -34,6 +34,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+log = logging.getLogger(__name__)
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code, in the manual's appendix "Error Codes"
 LOCK_SECONDS = 15.0  # how long a writer queues for its turn before it is told that the site is busy
 
@@ -181,19 +182,21 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
     session.rollback()  # ends the read transaction: the lock comes first,
     session.expire_all()  # and what was read before it may be old
-    session.info.update(writing=True, recorded=set(), by=by)
+    session.info.update(writing=True, recorded=set(), lines=[], by=by)
     try:
         with _writing_turn(session):
             _lock(session, organizations, ids)
             yield
             session.flush()
             session.commit()
-        recorded = session.info["recorded"]
+        recorded, lines = session.info["recorded"], session.info["lines"]
     except BaseException:
         session.rollback()
         raise
     finally:
-        session.info.update(writing=False, recorded=set(), by=None)
+        session.info.update(writing=False, recorded=set(), lines=[], by=None)
+    if lines:
+        log.info("committed %s", " ".join(lines), extra={"events": lines, "user": by})
     for organization_id in sorted(recorded):
         committed.send(organization_id)
 
