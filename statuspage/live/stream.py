@@ -15,7 +15,7 @@ from ..database import new_id
 from ..models.access import NOBODY, Proof, role_in
 from ..models.errors import NotFound
 from ..models.scope import Scope
-from . import entry
+from . import counts, entry
 from .audience import Seat
 from .channel import UNKNOWN, Channel
 from .memory import REMEMBERED
@@ -147,6 +147,7 @@ class Poll:
         self.outlet = self
         self._news = threading.Event()
         self._cursor: Cursor | None = None
+        self._source = counts.BOARD
         self._seat = _take_seat(channel, Seat(self, scope, view), proof)
 
     def deliver(self, message: Message) -> None:
@@ -171,7 +172,9 @@ class Poll:
         self._cursor = Cursor.parse(cursor)
         try:
             found = self._look(cursor)
-            if found is None and wait > 0:
+            if found is not None and cursor:
+                self._channel.tally.replayed(self._seat.scope, self._source)
+            elif found is None and wait > 0:
                 self._listen(cursor)
                 self._news.wait(min(wait, MAX_WAIT))
                 found = self._look(cursor)
@@ -203,6 +206,7 @@ class Poll:
         if cursor is None:
             return {"events": [], "cursor": self._channel.state.cursor(scope), "reset": False}
         page = entry.past(self._channel, scope, cursor)
+        self._source = counts.RESET if page.reset else counts.DATABASE if page.more else counts.MEMORY
         if not page.lines and not page.reset:
             return None
         events = [
