@@ -16,7 +16,7 @@ from ..models.access import NOBODY, Proof, role_in
 from ..models.errors import NotFound
 from ..models.scope import Scope
 from . import counts, entry
-from .audience import Seat
+from .audience import Seat, ending_of
 from .channel import UNKNOWN, Channel
 from .memory import REMEMBERED
 from .message import Cursor, Message
@@ -32,16 +32,25 @@ class Stream:
     Under a WSGI server that is not ours: iterate it, and close() it when the client is gone.
     """
 
-    __slots__ = ("_app", "_channel", "_cursor", "_out", "_seat", "id", "outlet", "wire")
+    __slots__ = ("_app", "_channel", "_cursor", "_out", "_seat", "address", "id", "outlet", "wire")
 
     form = "sse"  # as which it takes messages
 
     transport = "sse"
     max_pieces = 2 * REMEMBERED  # events that a client may be behind before it is cut
 
-    def __init__(self, channel: Channel, scope: Scope, view: str, proof: Proof, cursor: str | None) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        scope: Scope,
+        view: str,
+        proof: Proof,
+        cursor: str | None,
+        address: str | None = None,
+    ) -> None:
         """Take a seat at once. NotFound when there is no such view, or no right to it."""
         self.id = new_id()
+        self.address = address  # until it sits
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._channel = channel
         self._cursor = cursor
@@ -56,6 +65,7 @@ class Stream:
             except BaseException:
                 self.close()
                 raise
+            self.address = None
 
     def deliver(self, message: Message) -> None:
         self._out.send(message.sse)
@@ -68,8 +78,8 @@ class Stream:
     def end(self, reason: str) -> None:
         self._out.finish()
 
-    def close(self) -> None:
-        self._channel.leave(self._seat)
+    def close(self, *reason: str) -> None:
+        self._channel.leave(self._seat, ending=ending_of(*reason))
 
     # On our own server: a wire of its poller, and no greenlet once it has caught up
 
@@ -86,7 +96,7 @@ class Stream:
 
     def lost(self, why: str) -> None:
         self.wire = None
-        self.close()
+        self.close(why)
 
     # On any other server: a thread each
 
@@ -103,6 +113,7 @@ class Stream:
                 entry.enter_data(self._channel, self._seat, rooms, cursor)
         except NotFound:
             self.end("")
+        self.address = None
 
 
 class Held:

@@ -110,6 +110,11 @@ class Session:
         """websocket or polling."""
         return "websocket" if self.socket else "polling"
 
+    @property
+    def address(self) -> str | None:
+        """Where its first request came from."""
+        return self.request.address
+
     # Ending
 
     def disconnect(self) -> None:
