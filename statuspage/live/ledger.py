@@ -51,7 +51,7 @@ class Ledger:
 
     def came(self, seat: Seat) -> None:
         """A seat was taken."""
-        self._seats.append((seat, None, self._hashed(getattr(seat.connection.outlet, "address", None))))
+        self._seats.append((seat, None, getattr(seat.connection.outlet, "address", None)))
 
     def went(self, seat: Seat, ending: Ending) -> None:
         """A seat that was taken is left."""
@@ -60,19 +60,6 @@ class Ledger:
     def asked(self, token_id: str, endpoint: str, *, refused: bool) -> None:
         """A token asked the API something."""
         self._asked[token_id, endpoint, refused] += 1
-
-    def _hashed(self, address: str | None) -> str | None:
-        """The same for one address all day, and nothing that anybody could compute tomorrow.
-
-        The salt is in this process's memory only, so no backup has it; each node has its own.
-        """
-        if not address:
-            return None
-        today = datetime.now(UTC).date()
-        if self._salt[0] != today:
-            self._salt = (today, secrets.token_bytes(16))
-        known = address.encode("utf-8", "replace")
-        return hashlib.blake2s(known, key=self._salt[1], digest_size=8).hexdigest()
 
     # --- beside it ---------------------------------------------------------------------------------
 
@@ -116,10 +103,10 @@ class Ledger:
     def _write_seats(self, batch: list[Any]) -> None:
         """Held polls stand there only while they wait."""
         ends = {seat: (ending, moment) for seat, ending, moment in batch if ending}
-        came = [(seat, visitor) for seat, ending, visitor in batch if ending is None]
+        came = [(seat, address) for seat, ending, address in batch if ending is None]
         began = [
-            self._row(seat, visitor, *ends.get(seat, (None, None)))
-            for seat, visitor in came
+            self._row(seat, address, *ends.get(seat, (None, None)))
+            for seat, address in came
             if not (seat in ends and _is_poll(seat))
         ]
         for seat, _ in came:
@@ -139,7 +126,7 @@ class Ledger:
             raise
 
     def _row(
-        self, seat: Seat, visitor: str | None, ending: Ending | None, until: datetime | None
+        self, seat: Seat, address: str | None, ending: Ending | None, until: datetime | None
     ) -> dict[str, Any]:
         return {
             "id": seat.connection.id,
@@ -151,11 +138,24 @@ class Ledger:
             "transport": seat.connection.transport,
             "user_id": seat.proof.user_id,
             "role": seat.role.value if seat.role else "",
-            "visitor": None if seat.proof.user_id else visitor,
+            "visitor": None if seat.proof.user_id else self._hashed(address),
             "node": self.node,
             "until": until,
             "ended": ending.value if ending else None,
         }
+
+    def _hashed(self, address: str | None) -> str | None:
+        """The same for one address all day, and nothing that anybody could compute tomorrow.
+
+        The salt is in this process's memory only, so no backup has it; each node has its own.
+        """
+        if not address:
+            return None
+        today = datetime.now(UTC).date()
+        if self._salt[0] != today:
+            self._salt = (today, secrets.token_bytes(16))
+        known = address.encode("utf-8", "replace")
+        return hashlib.blake2s(known, key=self._salt[1], digest_size=8).hexdigest()
 
     # --- numbers -----------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -59,8 +59,8 @@ def elsewhere(session: Session, node_id: str, organization_id: str | None = None
     return [_written(row, others[row.node]) for row in rows]
 
 
-def _written(row: connection.Connection, node_name: str) -> Present:
-    scope = row.scope
+def _written(row: Any, node_name: str) -> Present:
+    scope = Scope(row.organization_id, row.tenant_id, whole=row.whole)
     rooms: Iterable[str] = entry.data_rooms(scope) if row.view == DATA else [board_room(scope, row.view)]
     return Present(
         id=row.id,

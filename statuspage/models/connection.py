@@ -11,7 +11,6 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from ..database import Model, database_time, db, transaction
 from .batch import of_nobody, replacing
 from .node import Node, beat_seconds, living
-from .scope import Scope
 
 
 class Ending(StrEnum):
@@ -51,9 +50,19 @@ class Connection(Model):
 
     __table_args__ = (Index(None, "organization_id", "until"), Index(None, "until", "node"))
 
-    @property
-    def scope(self) -> Scope:
-        return Scope(self.organization_id, self.tenant_id, whole=self.whole)
+
+SHOWN = (
+    Connection.id,
+    Connection.since,
+    Connection.organization_id,
+    Connection.tenant_id,
+    Connection.whole,
+    Connection.view,
+    Connection.transport,
+    Connection.user_id,
+    Connection.role,
+    Connection.node,
+)
 
 
 def write(began: Sequence[dict[str, Any]], ended: Sequence[dict[str, Any]]) -> None:
@@ -78,12 +87,12 @@ def drop(keys: Sequence[dict[str, Any]]) -> None:
         db.session.connection().execute(delete(table).where(mine), keys)
 
 
-def lasting(session: Session, nodes: Sequence[str], organization_id: str | None = None) -> list[Connection]:
-    """What lasts on these nodes, the oldest first; of one organization, or of all."""
-    query = select(Connection).where(Connection.until.is_(None), Connection.node.in_(nodes))
+def lasting(session: Session, nodes: Sequence[str], organization_id: str | None = None) -> list[Any]:
+    """What lasts on these nodes, the oldest first; of one organization, or of all. Rows, not objects."""
+    query = select(*SHOWN).where(Connection.until.is_(None), Connection.node.in_(nodes))
     if organization_id is not None:
         query = query.where(Connection.organization_id == organization_id)
-    return list(session.scalars(query.order_by(Connection.since))) if nodes else []
+    return list(session.execute(query.order_by(Connection.since))) if nodes else []
 
 
 def revive(node: str) -> None:

@@ -97,6 +97,7 @@ def test_thousands_who_come_at_once_are_a_few_statements(asked, ledger, sit):
 
 def test_an_address_is_a_hash_that_nobody_can_make_tomorrow(ledger, sit, monkeypatch):
     sit("one"), sit("two"), sit("other", address="203.0.113.8")
+    ledger.write()
     ledger._salt = (ledger._salt[0] - timedelta(days=1), ledger._salt[1])
     sit("tomorrow")
     ledger.write()

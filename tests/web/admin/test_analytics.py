@@ -59,9 +59,9 @@ def test_the_numbers_of_all_pages_and_of_one(cast, admin, counted):
     for stretch in ("hour", "day", "week", "quarter"):
         answer = admin.get(f"{HERE}?range={stretch}")
         shown = tiles(answer)
-        assert (shown["At most"], shown["Connections made"]) == ("4", "9")
+        assert (shown["At most"], shown["Connections"]) == ("4", "9")
         assert "77,777" not in answer.text
-    assert tiles(admin.get(f"{HERE}?page={cast.north.id}"))["Connections made"] == "2"
+    assert tiles(admin.get(f"{HERE}?page={cast.north.id}"))["Connections"] == "2"
     assert tiles(admin.get(f"{HERE}?page="))["At most"] == "3"
 
 
