@@ -1,4 +1,4 @@
-"""Figure: what was counted, minute by minute; rolled up into hours and days by one node at a time."""
+"""Figure: what was counted, minute by minute; rolled up into longer spans by one node at a time."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -12,11 +12,15 @@ from .batch import adding, of_nobody
 
 ALL = "*"  # in place of a tenant: the whole organization, each connection once
 WATCHING = "watching"  # the one figure that is a level, not a count: open connections, once a minute
-LENGTHS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
-FINER = {"hour": "minute", "day": "hour"}
+LENGTHS = {
+    "minute": timedelta(minutes=1),
+    "quarter-hour": timedelta(minutes=15),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+FINER = {"quarter-hour": "minute", "hour": "quarter-hour", "day": "hour"}
 LATE = timedelta(minutes=2)  # a batch is written within seconds of the minute that it names
-MINUTES_KEPT = timedelta(days=2)
-HOURS_KEPT = timedelta(days=92)
+KEPT = {"minute": timedelta(days=2), "quarter-hour": timedelta(days=8), "hour": timedelta(days=92)}
 
 
 class Figure(Model):
@@ -49,11 +53,9 @@ class Mark(Model):
 
 
 def floor(moment: datetime, span: str) -> datetime:
-    """The beginning of the minute, hour or day (UTC) that this moment is in."""
-    moment = moment.replace(second=0, microsecond=0)
-    if span == "minute":
-        return moment
-    return moment.replace(minute=0) if span == "hour" else moment.replace(minute=0, hour=0)
+    """The beginning of the minute, quarter of an hour, hour or day (UTC) that this moment is in."""
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return day + (moment - day) // LENGTHS[span] * LENGTHS[span]
 
 
 def count(at: datetime, numbers: Mapping[tuple[str, str, str], int]) -> None:
@@ -75,7 +77,7 @@ def count(at: datetime, numbers: Mapping[tuple[str, str, str], int]) -> None:
 
 
 def roll_up(keep: Callable[[], bool]) -> None:
-    """A job: each hour that is over becomes one row per figure, then each day."""
+    """A job: each quarter of an hour that is over becomes one row per figure, then each hour and day."""
     for span in FINER:
         while _roll_up_one(span):
             if not keep():
@@ -94,8 +96,7 @@ def _roll_up_one(span: str) -> bool:
         end = begin + LENGTHS[span]
         if end + LATE > database_time(session()):
             return False
-        minute = _first_left(session(), "hour")
-        if span == "day" and minute and minute < end:
+        if any(_left_before(session(), finer, end) for finer in list(FINER)[: list(FINER).index(span)]):
             return False
         session.execute(_sums(span, begin, end))
         if mark is None:
@@ -109,6 +110,11 @@ def _first_left(session: Session, span: str) -> datetime | None:
     """When the first row is that was not rolled up to this span."""
     left = (Figure.span == FINER[span]) & (Figure.at >= _mark(session, span))
     return session.scalar(select(func.min(Figure.at)).where(left))
+
+
+def _left_before(session: Session, span: str, end: datetime) -> bool:
+    first = _first_left(session, span)
+    return first is not None and first < end
 
 
 def _sums(span: str, begin: datetime, end: datetime) -> Any:
@@ -148,17 +154,14 @@ def rows(session: Session, organization_id: str, since: datetime, span: str = "m
 
 
 def prune(before: datetime) -> None:
-    """Forget minutes after 2 days, hours after 92, days before this moment. In a transaction().
+    """Forget minutes after 2 days, quarters of an hour after 8, hours after 92; days before this moment.
 
-    Nothing goes that is not rolled up.
+    Nothing goes that is not rolled up. In a transaction().
     """
     session = db.session()
     now = database_time(session)
-    kept = {
-        "minute": min(now - MINUTES_KEPT, _mark(session, "hour")),
-        "hour": min(now - HOURS_KEPT, _mark(session, "day")),
-        "day": before,
-    }
-    for span, moment in kept.items():
-        session.execute(delete(Figure).where(Figure.span == span, Figure.at < moment))
+    for coarser, span in FINER.items():
+        over = min(now - KEPT[span], _mark(session, coarser))
+        session.execute(delete(Figure).where(Figure.span == span, Figure.at < over))
+    session.execute(delete(Figure).where(Figure.span == "day", Figure.at < before))
     session.execute(of_nobody(Figure))

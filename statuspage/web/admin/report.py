@@ -29,7 +29,7 @@ class Stretch(NamedTuple):
 
 STRETCHES = {
     "hour": Stretch("Last hour", timedelta(minutes=1), 60, "minute"),
-    "day": Stretch("24 hours", timedelta(minutes=15), 96, "minute"),
+    "day": Stretch("24 hours", timedelta(minutes=15), 96, "quarter-hour"),
     "week": Stretch("7 days", timedelta(hours=1), 168, "hour"),
     "quarter": Stretch("90 days", timedelta(days=1), 90, "day"),
 }
