@@ -1,8 +1,10 @@
 """Many rows in one statement, for what is counted in memory and written every few seconds."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Delete, Insert, delete, select
+from sqlalchemy import ColumnElement, Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..database import db
@@ -27,9 +29,9 @@ def replacing(model: Any, *names: str) -> Insert:
     )
 
 
-def of_nobody(model: Any) -> Delete:
+def of_nobody(model: Any) -> Callable[[datetime], ColumnElement[bool]]:
     """Rows of organizations that were deleted. They refer to none: a batch must not fail for one of them."""
-    return delete(model).where(model.organization_id.not_in(select(Organization.id)))
+    return lambda _: model.organization_id.not_in(select(Organization.id))
 
 
 def _insert(model: Any) -> tuple[Any, list[str]]:

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, bindparam, delete, func, or_, select, update
+from sqlalchemy import Index, bindparam, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database import Model, database_time, db, transaction
-from .batch import of_nobody, replacing
+from .batch import replacing
 from .node import Node, beat_seconds, living
 
 
@@ -128,10 +128,3 @@ def _end_of(node: str) -> None:
     values = {"until": seen, "ended": Ending.NODE_LOST.value}
     db.session.execute(update(Connection).where(lasts, Connection.since <= seen).values(**values))
     db.session.execute(update(Connection).where(lasts).values(**values | {"until": Connection.since}))
-
-
-def prune(before: datetime) -> None:
-    """Forget what ended before this moment, and what deleted organizations left. In a transaction()."""
-    db.session.execute(delete(Connection).where(Connection.until < before))
-    over = or_(Connection.until.is_not(None), Connection.since < before)
-    db.session.execute(of_nobody(Connection).where(over))

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Index, delete, func, insert, literal, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database import Model, database_time, db, transaction
-from .batch import adding, of_nobody
+from .batch import adding
 
 ALL = "*"  # in place of a tenant: the whole organization, each connection once
 WATCHING = "watching"  # the one figure that is a level, not a count: open connections, once a minute
@@ -82,6 +82,7 @@ def roll_up(keep: Callable[[], bool]) -> None:
         while _roll_up_one(span):
             if not keep():
                 return
+    forget_fine()
 
 
 def _roll_up_one(span: str) -> bool:
@@ -153,15 +154,9 @@ def rows(session: Session, organization_id: str, since: datetime, span: str = "m
     return found
 
 
-def prune(before: datetime) -> None:
-    """Forget minutes after 2 days, quarters of an hour after 8, hours after 92; days before this moment.
-
-    Nothing goes that is not rolled up. In a transaction().
-    """
-    session = db.session()
-    now = database_time(session)
+def forget_fine() -> None:
+    """Forget minutes after 2 days, quarters of an hour after 8, hours after 92: once they are rolled up."""
     for coarser, span in FINER.items():
-        over = min(now - KEPT[span], _mark(session, coarser))
-        session.execute(delete(Figure).where(Figure.span == span, Figure.at < over))
-    session.execute(delete(Figure).where(Figure.span == "day", Figure.at < before))
-    session.execute(of_nobody(Figure))
+        with transaction():
+            over = min(database_time(db.session()) - KEPT[span], _mark(db.session(), coarser))
+            db.session.execute(delete(Figure).where(Figure.span == span, Figure.at < over))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, delete, select
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database import Model, db
-from .batch import adding, of_nobody
+from .batch import adding
 
 
 class Reach(Model):
@@ -44,9 +44,3 @@ def newest(session: Session, organization_id: str, since: datetime, limit: int) 
     """Of the lines since this moment, the newest first."""
     mine = select(Reach).where(Reach.organization_id == organization_id, Reach.at >= since)
     return list(session.scalars(mine.order_by(Reach.at.desc(), Reach.seq.desc()).limit(limit)))
-
-
-def prune(before: datetime) -> None:
-    """Forget lines committed before this moment. In a transaction()."""
-    db.session.execute(delete(Reach).where(Reach.at < before))
-    db.session.execute(of_nobody(Reach))

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, delete, func, select
+from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database import Model, db
-from .batch import adding, of_nobody
+from .batch import adding
 from .figure import floor
 from .token import ApiToken
 
@@ -69,9 +69,3 @@ def by_token(session: Session, organization_id: str, since: datetime) -> list[An
             .order_by(requests.desc(), Usage.token_id, Usage.endpoint)
         )
     )
-
-
-def prune(before: datetime) -> None:
-    """Forget hours before this moment. In a transaction()."""
-    db.session.execute(delete(Usage).where(Usage.at < before))
-    db.session.execute(of_nobody(Usage))

@@ -9,7 +9,7 @@ import pytest
 from statuspage.database import database_time, db, snapshot, transaction
 from statuspage.live.audience import Seat
 from statuspage.live.entry import data_rooms
-from statuspage.models import connection, figure, node, reach
+from statuspage.models import connection, figure, node, reach, retention
 from statuspage.models.access import Proof
 from statuspage.models.connection import Connection, Ending
 from statuspage.models.reach import Reach
@@ -174,12 +174,11 @@ def test_ghosts_are_closed_with_the_last_beat_and_come_back_with_their_node(ledg
     assert rows()["ghost"].until is None
 
 
-def test_connections_are_forgotten_after_their_days(ledger, cast):
+def test_connections_are_forgotten_after_their_days(app, ledger, cast):
     written("n", "old", until=database_time(db.session()) - timedelta(days=3), ended="left")
     written("n", "new", until=database_time(db.session()), ended="left")
     written("n", "stranger", organization_id="deleted", until=database_time(db.session()), ended="left")
-    with transaction():
-        connection.prune(database_time(db.session()) - timedelta(days=2))
+    retention.pruning(app.config | {"CONNECTION_DAYS": 2})(lambda: True)
     assert set(rows()) == {"new"}
 
 

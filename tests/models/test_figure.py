@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from statuspage.database import database_time, db, snapshot, transaction
-from statuspage.models import figure
+from statuspage.models import figure, retention
 from statuspage.models.figure import Figure
 
 
@@ -58,18 +58,17 @@ def test_every_minute_is_read_once_however_far_it_is_rolled_up(hour):
     count(hour, 3), count(hour + timedelta(hours=30), 4)
     figure.roll_up(lambda: True)
     count(figure.floor(database_time(db.session()), "minute"), 5)
-    for span in figure.LENGTHS:
+    for span in figure.FINER:  # minutes of two days ago are forgotten
         with snapshot() as session:
             found = figure.rows(session, "org-456", hour, span)
         assert [row.value for row in found] == [3, 4, 5], span
 
 
-def test_nothing_is_forgotten_before_it_is_rolled_up(hour):
+def test_nothing_is_forgotten_before_it_is_rolled_up(app, hour):
     count(hour - timedelta(days=1), 3)
-    with transaction():
-        figure.prune(hour)
+    figure.forget_fine()
     assert sums("minute") == [(3, 3)]
     figure.roll_up(lambda: True)
-    with transaction():
-        figure.prune(hour - timedelta(days=5))
     assert (sums("minute"), sums("hour"), sums("day")) == ([], [(3, 3)], [(3, 3)])
+    retention.pruning(app.config | {"ANALYTICS_DAYS": 2})(lambda: True)
+    assert (sums("hour"), sums("day")) == ([(3, 3)], [])
