@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from . import cli, config, database, live, web
 from .database import db
 from .jobs import Jobs
-from .models import retention
+from .models import connection, figure, retention
 from .web import assets
 
 
@@ -29,7 +29,9 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
 
     jobs = app.extensions["jobs"] = Jobs(app)
     jobs.add("prune", retention.EVERY, retention.pruning(app.config))
-    live.create(app, build=assets.register(app), on_first_use=jobs.start)
+    jobs.add("end lost connections", 30, connection.end_of_the_dead)
+    jobs.add("roll up figures", 60, figure.roll_up)
+    live.create(app, build=assets.register(app), node=jobs.node, on_first_use=jobs.start)
     web.register(app)
     cli.register(app)
     if proxies := app.config["PROXIES"]:  # around all the rest: who asks, and whether over TLS

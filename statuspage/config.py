@@ -194,6 +194,8 @@ SETTINGS = (
         _days,
         "Days until lines of the log are forgotten: positions, who did what, corrected words. 0: never.",
     ),
+    Setting("CONNECTION_DAYS", 30, _days, "Days that a connection is kept for after its end. 0: for ever."),
+    Setting("ANALYTICS_DAYS", 400, _days, "Days that the analytics' numbers are kept for. 0: for ever."),
     Setting("EVENT_RATE", 50, _whole, "Socket.IO events that one connection may send in ten seconds."),
     Setting("MAX_BODY", 1_048_576, _whole, "Largest request body in bytes."),
 )

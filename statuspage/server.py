@@ -36,6 +36,7 @@ def main(app: Flask) -> None:
             jobs.stop()
 
         transport.serve(app, live.socketio, host, port, before_stop=before_stop, answer=heads.answer)
+        live.ledger.close()
 
 
 def _greeting(app: Flask, host: str, port: int) -> str:

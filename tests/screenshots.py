@@ -87,6 +87,7 @@ INSIDE = {
     "tokens": "/admin/names/tokens",
     "token-new": "/admin/names/tokens/new",
     "token-secret": "/admin/calm/tokens/new",
+    "analytics": "/admin/outage/analytics",
     "settings": "/admin/branded/settings",
     "settings-wrong": "/admin/calm/settings",
     "settings-deletion": "/admin/calm/settings/deletion",

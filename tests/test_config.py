@@ -54,6 +54,8 @@ EXAMPLES = {
     "PUSH_INTERVAL": SECONDS,
     "COMPRESSION": ((("0", False), ("yes", True)), ("2", "zip")),
     "EVENT_DAYS": ((("0", 0), ("30", 30)), ("-1", "1.5", "36501", "ever")),
+    "CONNECTION_DAYS": ((("0", 0), ("30", 30)), ("-1", "1.5", "36501", "ever")),
+    "ANALYTICS_DAYS": ((("0", 0), ("30", 30)), ("-1", "1.5", "36501", "ever")),
     "EVENT_RATE": WHOLE,
     "MAX_BODY": WHOLE,
 }

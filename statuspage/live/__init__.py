@@ -13,6 +13,7 @@ from ..database import committed
 from . import bus, transport
 from .dispatcher import Dispatcher
 from .hub import Hub
+from .ledger import Ledger
 from .sockets import Sockets
 
 
@@ -26,24 +27,31 @@ class Live:
     dispatcher: Dispatcher
     socketio: SocketIO
     sockets: Sockets
+    ledger: Ledger
 
     def rung(self, organization_id: str) -> None:
         """A commit happened in this process."""
         self.bus.ring(organization_id)
 
 
-def create(app: Flask, build: str, on_first_use: Callable[[], None]) -> Live:
-    """`on_first_use` is called with the first question to the hub: from then on this process serves."""
+def create(app: Flask, build: str, node: str, on_first_use: Callable[[], None]) -> Live:
+    """`node`: this process's id.
+
+    `on_first_use` is called with the first question to the hub: from then on this process serves.
+    """
     config = app.config
     hub = Hub(build=build, push_interval=config["PUSH_INTERVAL"])
     dispatcher = Dispatcher(app, hub, config["HEAD_INTERVAL"])
 
     bell = bus.create(config["BUS_URL"], config["DATABASE_URL"])
     bell.listen(dispatcher.ring)
+    ledger = Ledger(app, hub, node)
+    hub.on_enter, hub.on_leave = ledger.came, ledger.went
 
     def begin() -> None:
         dispatcher.start()
         bell.start()
+        ledger.start()
         on_first_use()
 
     hub.on_first_use = begin
@@ -57,7 +65,8 @@ def create(app: Flask, build: str, on_first_use: Callable[[], None]) -> Live:
         compression=config["COMPRESSION"],
         async_mode="gevent" if monkey.is_module_patched("threading") else "threading",
     )
-    live = Live(build, hub, bell, dispatcher, socketio, Sockets(app, socketio, hub, config["EVENT_RATE"]))
+    sockets = Sockets(app, socketio, hub, config["EVENT_RATE"])
+    live = Live(build, hub, bell, dispatcher, socketio, sockets, ledger)
     committed.connect(live.rung)
     app.extensions["live"] = live
     return live

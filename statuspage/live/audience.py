@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from ..clock import now
 from ..models.access import NOBODY, Proof
+from ..models.connection import Ending
 from ..models.role import Role
 from ..models.scope import Scope
 from . import transport
@@ -95,6 +96,21 @@ def tell(connections: Iterable[Connection], message: Message) -> None:
         connection.deliver(message)
 
 
+# What ends a connection, in the words of python-engineio and of our wires; all else is its client's wish.
+ENDINGS = {
+    "ping timeout": Ending.LOST,
+    "transport error": Ending.LOST,
+    "it reads nothing": Ending.LOST,
+    "too slow": Ending.SLOW,
+    "server disconnect": Ending.STOPPED,
+}
+
+
+def ending_of(*reason: str) -> Ending:
+    """How it ended, by the reason that the transport gives, if it gives one."""
+    return ENDINGS.get(reason[0], Ending.LEFT) if reason else Ending.LEFT
+
+
 class Audience:
     """Everybody who listens to one organization, and the rooms they sit in."""
 
@@ -102,6 +118,8 @@ class Audience:
         self.rooms: dict[str, Room] = {}
         self.seats: set[Seat] = set()
         self.expiring: set[Seat] = set()
+        self.on_enter: Callable[[Seat], None] = lambda seat: None  # hears of each seat that is taken
+        self.on_leave: Callable[[Seat, Ending], None] = lambda seat, ending: None  # and left, once
         self._door = threading.Lock()  # guards `rooms`; never held over I/O, so that leaving never waits
 
     def deliver(self, room: str, message: Message) -> None:
@@ -119,12 +137,16 @@ class Audience:
                 found = self.rooms[room] = Room(room, birth)
             found.seats.add(seat)
             if room not in seat.rooms:
+                if not seat.rooms:
+                    self.on_enter(seat)
                 seat.rooms = (*seat.rooms, room)
             return True
 
-    def leave(self, seat: Seat, rooms: Iterable[str] | None = None) -> None:
+    def leave(self, seat: Seat, rooms: Iterable[str] | None = None, ending: Ending = Ending.LEFT) -> None:
         """Leave these rooms; without `rooms`, all of them and the organization, for good."""
         with self._door:
+            if rooms is None and seat.rooms:
+                self.on_leave(seat, ending)
             seat.ended = seat.ended or rooms is None
             leaving = set(seat.rooms if rooms is None else rooms)
             seat.rooms = tuple(name for name in seat.rooms if name not in leaving)
@@ -139,7 +161,7 @@ class Audience:
 
     def end(self, seat: Seat, reason: str) -> None:
         """Take the seat away and end its connection."""
-        self.leave(seat)
+        self.leave(seat, ending=Ending.REFUSED)
         seat.connection.end(reason)
 
     def end_all(self) -> None:

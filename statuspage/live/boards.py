@@ -18,6 +18,7 @@ from .feed import Line
 from .memory import Memory
 from .message import Cursor, Message
 from .state import State
+from .tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Boards(Audience):
         self.boards: dict[tuple[Scope, str], Board] = {}
         self.push_interval = push_interval
         self.gone = False
+        self.tally = Tally()
 
     def advance(self) -> None:
         """Bring the state to what is committed now."""
@@ -124,10 +126,12 @@ class Boards(Audience):
         board = self._current(scope, view)
         if board is None or not board.dirty:
             return
-        change = board.push(views.sentence(self._news(scope, board.pushed), board.drawing.headline))
+        news = list(self._news(scope, board.pushed))
+        change = board.push(views.sentence(news, board.drawing.headline))
         if change:
             board.pushed_at = moment
             room.deliver(change)
+            self.tally.pushed(news, len(room.seats))
 
     def _news(self, scope: Scope, after: int) -> Iterable[Line]:
         """What can be put into words; a broadcast by hand carries anything."""

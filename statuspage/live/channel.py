@@ -12,13 +12,14 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from ..clock import now
 from ..database import snapshot
 from ..models.access import role_in
 from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.role import Role, may
 from ..models.scope import Scope
-from . import feed, loading, views
+from . import counts, feed, loading, views
 from .audience import Room, Seat
 from .boards import UNKNOWN, Boards, board_room
 from .feed import Line
@@ -146,12 +147,14 @@ class Channel(Boards):
     def _tell(self, line: Line) -> None:
         if not line.is_data:
             return
+        counts.lagged((now() - line.created_at).total_seconds())
         if line.broadcast_id:
             self.on_broadcast(line)
         for name in (line.room, Scope(self.organization_id, whole=True).room):
             if room := self.rooms.get(name):
                 room.position = line.seq
                 room.deliver(line.message_for(name))
+                self.tally.told(line, len(room.seats))
 
     def _reset(self) -> None:
         """The log starts anew, or was pruned under us: data clients read the state again."""

@@ -14,7 +14,7 @@ from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.role import Role, may
 from ..models.scope import Scope
-from . import feed, views
+from . import counts, feed, views
 from .audience import Seat
 from .boards import UNKNOWN, board_room
 from .channel import Channel
@@ -135,6 +135,7 @@ def enter_data(
     heard = {room for other in instead_of for room in other.rooms}
     after = cursor if rooms - heard else None
     asked, replayed, reset = after is not None, 0, False
+    source = counts.MEMORY if after else None
     while True:
         more = after is not None
         while more and after is not None:  # empty-handed: no lock and no session while it is sent
@@ -142,6 +143,7 @@ def enter_data(
             _check_present(channel, seat)
             replayed += _send(seat, page.lines, rooms, heard)
             after, more, reset = (None if page.reset else page.cursor), page.more, page.reset
+            source = counts.RESET if reset else counts.DATABASE if more else source
             seat.connection.wait_until_drained()
         with channel.lock:
             _check_present(channel, seat)
@@ -157,6 +159,7 @@ def enter_data(
             channel.enter(seat, rooms)
             for other in instead_of:
                 channel.leave(other)
+            _count(channel, seat, source, cursor if replayed else None)
             return Joined(channel.state.cursor(seat.scope), replayed, reset)
 
 
@@ -173,6 +176,11 @@ def _send(seat: Seat, lines: Iterable[Line], rooms: set[str], heard: set[str]) -
     return sent
 
 
+def _count(channel: Channel, seat: Seat, source: str | None, cursor: Cursor | None) -> None:
+    after = cursor.seq if cursor and cursor.epoch == channel.state.epoch else None
+    channel.tally.entered(seat.scope, seat.connection.transport, source, after)
+
+
 def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None) -> Joined:
     """Send what the board changed after the cursor (all of it without one), then enter its room."""
     channel.reach(cursor)
@@ -187,4 +195,6 @@ def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None) -> Joined:
             if change:
                 seat.connection.deliver(change)
             channel.enter(seat, [board_room(seat.scope, seat.view)])
+            source = counts.RESET if reset else counts.BOARD if cursor and change else None
+            _count(channel, seat, source, cursor)
             return Joined(str(board.cursor), int(change is not None), reset)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from ..database import db, mark_of_commits, snapshot
+from ..models.connection import Ending
 from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.scope import Scope
@@ -43,6 +44,8 @@ class Hub:
         """Clients in no room: they hear broadcasts to everybody, and nothing else."""
         self.on_first_use: Callable[[], None] = lambda: None  # starts the dispatcher
         self.on_move: Callable[[Channel], None] = lambda channel: None  # hears of new states, and of its end
+        self.on_enter: Callable[[Seat], None] = lambda seat: None  # hears of every seat that is taken,
+        self.on_leave: Callable[[Seat, Ending], None] = lambda seat, ending: None  # and left
         self.only_public: str | None = None
         """The organization whose page is the start page, as of the last look; None if it may not be alone."""
         self.draining = False
@@ -81,6 +84,7 @@ class Hub:
         channel = Channel(loaded, build=self.build, push_interval=self.push_interval)
         channel.on_broadcast = self._tell_loners
         channel.watched = self.watches
+        channel.on_enter, channel.on_leave = self.on_enter, self.on_leave
         channel.on_move = lambda: self.on_move(channel)
         self.channels[organization_id] = channel
         if self._rung is not rung:  # it may have been for this one, which was not there to hear it

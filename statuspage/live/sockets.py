@@ -21,7 +21,7 @@ from ..models.role import Role
 from ..models.scope import Scope
 from ..schemas.live import Ack, Authenticate, Join, Leave, Payload, Ping
 from . import consuming, entry, transport
-from .audience import Seat
+from .audience import Seat, ending_of
 from .channel import Channel
 from .claim import claimed, proved
 from .connection import SocketConnection
@@ -71,13 +71,13 @@ class Sockets:
         self._hub.on_first_use()
         self._hub.loners.add(connection)
 
-    def _disconnect(self, sid: str, *_reason: Any) -> None:
+    def _disconnect(self, sid: str, *reason: Any) -> None:
         connection = self._clients.pop(sid, None)
         if connection is None:
             return
         connection.gone = True  # first, so that a join that is still going on sits down no more
         for seat in connection.seats:
-            self._drop(connection, seat)
+            self._drop(connection, seat, *reason)
         self._hub.loners.discard(connection)
 
     # --- every event -------------------------------------------------------------------------------
@@ -273,11 +273,11 @@ class Sockets:
             return
         self._drop(connection, seat)
 
-    def _drop(self, connection: SocketConnection, seat: Seat) -> None:
+    def _drop(self, connection: SocketConnection, seat: Seat, *reason: str) -> None:
         connection.seats = tuple(mine for mine in connection.seats if mine is not seat)
         channel = self._hub.channels.get(seat.scope.organization_id)
         if channel:
-            channel.leave(seat)
+            channel.leave(seat, ending=ending_of(*reason))
         if not connection.seats and not connection.gone:
             self._hub.loners.add(connection)
 

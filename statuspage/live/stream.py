@@ -15,8 +15,8 @@ from ..database import new_id
 from ..models.access import NOBODY, Proof, role_in
 from ..models.errors import NotFound
 from ..models.scope import Scope
-from . import entry
-from .audience import Seat
+from . import counts, entry
+from .audience import Seat, ending_of
 from .channel import UNKNOWN, Channel
 from .memory import REMEMBERED
 from .message import Cursor, Message
@@ -32,16 +32,25 @@ class Stream:
     Under a WSGI server that is not ours: iterate it, and close() it when the client is gone.
     """
 
-    __slots__ = ("_app", "_channel", "_cursor", "_out", "_seat", "id", "outlet", "wire")
+    __slots__ = ("_app", "_channel", "_cursor", "_out", "_seat", "address", "id", "outlet", "wire")
 
     form = "sse"  # as which it takes messages
 
     transport = "sse"
     max_pieces = 2 * REMEMBERED  # events that a client may be behind before it is cut
 
-    def __init__(self, channel: Channel, scope: Scope, view: str, proof: Proof, cursor: str | None) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        scope: Scope,
+        view: str,
+        proof: Proof,
+        cursor: str | None,
+        address: str | None = None,
+    ) -> None:
         """Take a seat at once. NotFound when there is no such view, or no right to it."""
         self.id = new_id()
+        self.address = address  # until it sits
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
         self._channel = channel
         self._cursor = cursor
@@ -56,6 +65,7 @@ class Stream:
             except BaseException:
                 self.close()
                 raise
+            self.address = None
 
     def deliver(self, message: Message) -> None:
         self._out.send(message.sse)
@@ -68,8 +78,8 @@ class Stream:
     def end(self, reason: str) -> None:
         self._out.finish()
 
-    def close(self) -> None:
-        self._channel.leave(self._seat)
+    def close(self, *reason: str) -> None:
+        self._channel.leave(self._seat, ending=ending_of(*reason))
 
     # On our own server: a wire of its poller, and no greenlet once it has caught up
 
@@ -86,7 +96,7 @@ class Stream:
 
     def lost(self, why: str) -> None:
         self.wire = None
-        self.close()
+        self.close(why)
 
     # On any other server: a thread each
 
@@ -103,6 +113,7 @@ class Stream:
                 entry.enter_data(self._channel, self._seat, rooms, cursor)
         except NotFound:
             self.end("")
+        self.address = None
 
 
 class Held:
@@ -147,6 +158,7 @@ class Poll:
         self.outlet = self
         self._news = threading.Event()
         self._cursor: Cursor | None = None
+        self._source = counts.BOARD
         self._seat = _take_seat(channel, Seat(self, scope, view), proof)
 
     def deliver(self, message: Message) -> None:
@@ -171,7 +183,9 @@ class Poll:
         self._cursor = Cursor.parse(cursor)
         try:
             found = self._look(cursor)
-            if found is None and wait > 0:
+            if found is not None and cursor:
+                self._channel.tally.replayed(self._seat.scope, self._source)
+            elif found is None and wait > 0:
                 self._listen(cursor)
                 self._news.wait(min(wait, MAX_WAIT))
                 found = self._look(cursor)
@@ -203,6 +217,7 @@ class Poll:
         if cursor is None:
             return {"events": [], "cursor": self._channel.state.cursor(scope), "reset": False}
         page = entry.past(self._channel, scope, cursor)
+        self._source = counts.RESET if page.reset else counts.DATABASE if page.more else counts.MEMORY
         if not page.lines and not page.reset:
             return None
         events = [

@@ -2,16 +2,20 @@
 
 from . import (  # noqa: F401
     access,
+    connection,
     consumer,
     event,
+    figure,
     idempotency,
     incident,
     job,
     name,
     node,
     organization,
+    reach,
     service,
     session,
     token,
+    usage,
     user,
 )

@@ -12,11 +12,16 @@ from sqlalchemy import ColumnElement, delete, or_, select, tuple_
 
 from ..database import Gone, database_time, db, give_back_space, let_go, transaction
 from . import event, idempotency, session
+from .batch import of_nobody
+from .connection import Connection
+from .figure import Figure
 from .idempotency import IdempotentRequest
 from .incident import MessageEdit
 from .invitation import Invitation
 from .organization import Organization
+from .reach import Reach
 from .session import UserSession
+from .usage import Usage
 
 EVERY = 3600.0  # seconds
 STEP = 500  # rows in one transaction
@@ -39,6 +44,12 @@ PASSING = (
     Passing(Invitation, lambda before: Invitation.expires_at < before),
     Passing(IdempotentRequest, lambda before: IdempotentRequest.created_at < before - idempotency.KEPT),
     Passing(MessageEdit, lambda before: MessageEdit.edited_at < before, "EVENT_DAYS"),
+    Passing(Connection, lambda before: Connection.until < before, "CONNECTION_DAYS"),
+    Passing(Reach, lambda before: Reach.at < before, "ANALYTICS_DAYS"),
+    Passing(Usage, lambda before: Usage.at < before, "ANALYTICS_DAYS"),
+    # Its finer spans go with their rolling up: see figure.forget_fine().
+    Passing(Figure, lambda before: (Figure.span == "day") & (Figure.at < before), "ANALYTICS_DAYS"),
+    *(Passing(model, of_nobody(model)) for model in (Connection, Reach, Usage, Figure)),
 )
 """All that is pruned, beside the log itself: a table that grows has its line here."""
 
@@ -58,7 +69,7 @@ def _steps(settings: Mapping[str, Any]) -> Iterator[None]:
     """Each is a transaction of its own."""
     moment = database_time(db.session())
     for passing in PASSING:
-        days = settings[passing.setting] if passing.setting else None
+        days = settings.get(passing.setting, 0) if passing.setting else None
         if days != 0:
             before = moment - timedelta(days=days or 0)
             while _forget(passing, before):

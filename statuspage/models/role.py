@@ -53,6 +53,7 @@ LEAST_ROLE = {
     "connection.list": Role.ADMIN,  #                        x      x       x
     "consumer.list": Role.ADMIN,  #                          x      x       x
     "consumer.delete": Role.ADMIN,  #                        x      x       x
+    "analytics.read": Role.ADMIN,  #                         x      x       x
     "organization.delete": Role.OWNER,  #                           x       x
     "broadcast.everywhere": Role.OPERATOR,  #                               x
     "connection.everywhere": Role.OPERATOR,  #                              x

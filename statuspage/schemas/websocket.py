@@ -61,7 +61,7 @@ class BroadcastSent(Answer):
 
 
 class InfoQuery(Request):
-    """Without `organizationId`: the whole node, for instance operators only."""
+    """Without `organizationId`: all organizations, for instance operators only."""
 
     organization_id: Id | None = None
     """The organization, by id."""
@@ -85,7 +85,7 @@ class Client(Answer):
 
 
 class Info(Answer):
-    """Connections to the node that answers."""
+    """Connections to all nodes that live. Those of other nodes are written down every two seconds."""
 
     organization_id: str | None
     tenant_id: str | None
@@ -95,5 +95,6 @@ class Info(Answer):
     views: dict[str, int]
     transports: dict[str, int]
     nodes: dict[str, int]
+    """By name (the setting NODE; a node without one answers for `this`)."""
     clients: list[Client] | MISSING = MISSING
     """Only for those who may know (connection.list)."""

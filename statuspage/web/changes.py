@@ -24,7 +24,7 @@ def stream(org: str, tenant: str | None = None) -> Response:
     """Server-sent events after `?cursor` (the Last-Event-ID header wins) of `?view` (default `page`)."""
     scope, proof, channel = _opened(org, tenant)
     cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
-    events = Stream(channel, scope, _view(), proof, cursor)
+    events = Stream(channel, scope, _view(), proof, cursor, request.remote_addr)
     response = Response(iter(()), content_type="text/event-stream; charset=utf-8")
     if "transport.request" in request.environ:
         request.environ["transport.stream"] = events  # the connection is its own from here on

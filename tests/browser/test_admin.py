@@ -202,7 +202,15 @@ def test_without_a_script_an_incident_is_reported_and_resolved(operator, tidy):
 def test_axe_finds_nothing_and_a_narrow_window_does_not_scroll_sideways(operator, api, theme):
     incident = api("GET", "/incidents?organizationId=org-456")["items"][0]["id"]
     page = operator(color_scheme=theme, viewport={"width": 320, "height": 640}).page
-    for path in ("", "/incidents", f"/incidents/{incident}", "/incidents/new", "/services", "/services/new"):
+    for path in (
+        "",
+        "/incidents",
+        f"/incidents/{incident}",
+        "/incidents/new",
+        "/services",
+        "/services/new",
+        "/analytics",
+    ):
         page.goto(f"{operator().url}/admin/acme{path}")
         page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
         assert page.evaluate(AXE) == [], path

@@ -218,6 +218,11 @@ ROWS = {
         f"{its.admin}/members/{its.member}/invitation",
         Typed(),
     ),
+    ("/admin/<org>/analytics", "GET"): lambda its: (f"{its.admin}/analytics?range=week", None),
+    ("/admin/<org>/analytics/export", "GET"): lambda its: (
+        f"{its.admin}/analytics/export?of=connections&format=json",
+        None,
+    ),
     ("/admin/<org>/tokens", "GET"): lambda its: (f"{its.admin}/tokens", None),
     ("/admin/<org>/tokens/new", "GET"): lambda its: (f"{its.admin}/tokens/new", None),
     ("/admin/<org>/tokens/new", "POST"): lambda its: (

@@ -51,6 +51,11 @@ class Remembered:
         self._words = words
         self._own = tuple(environ.get(name) for name in OWN)
 
+    @property
+    def address(self) -> str | None:
+        """REMOTE_ADDR: where it came from."""
+        return self._own[0]
+
     def environ(self) -> dict[str, Any]:
         """As the environment of a request without a body (PEP 3333)."""
         environ = dict(self._words.pairs)

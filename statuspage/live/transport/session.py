@@ -94,6 +94,7 @@ class Session:
         if socket is not None:
             socket.wire.send(deflated(pkt) if socket.deflate else framed(pkt))
         elif self.queue.qsize() >= self.server.max_backlog:
+            traffic.cut[SLOW] += 1
             traffic.log.info("%s is too slow, closed", traffic.alias(self.sid))
             self.close(wait=False, reason=SLOW)
         else:
@@ -108,6 +109,11 @@ class Session:
     def transport(self) -> str:
         """websocket or polling."""
         return "websocket" if self.socket else "polling"
+
+    @property
+    def address(self) -> str | None:
+        """Where its first request came from."""
+        return self.request.address
 
     # Ending
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, current_app, g, request
 from pydantic import BaseModel
 
 from ...models.errors import Invalid
@@ -42,6 +42,18 @@ def refuse_unknown_parameters() -> None:
     if request.endpoint in QUERYLESS and request.args:
         name = next(iter(request.args))
         raise Invalid("There is no such parameter here. Leave it out.", name)
+
+
+@api.after_request
+def count_use(response: Response) -> Response:
+    """By token and kind of endpoint (`read services`), for the analytics."""
+    proof = g.get("proof")
+    if proof is not None and proof.token_id and request.url_rule:
+        reads = request.method in ("GET", "HEAD")
+        kind = f"{'read' if reads else 'write'} {request.url_rule.rule.split('/')[2]}"
+        ledger = current_app.extensions["live"].ledger
+        ledger.asked(proof.token_id, kind, refused=response.status_code >= 400)
+    return response
 
 
 def endpoint(

@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from ...clock import iso
 from ...database import db, new_id
-from ...live.audience import Seat
+from ...live import presence
 from ...live.message import Cursor
+from ...live.presence import Present
 from ...models.access import role_in
 from ...models.errors import Invalid
 from ...models.event import BROADCAST
@@ -28,19 +29,20 @@ from .reading import read_body, read_query
 
 @endpoint("GET", "/websocket/info", asks=shapes.InfoQuery, gives=shapes.Info)
 def connection_info() -> Response:
-    """Count who is connected to this node, by room, view and transport.
+    """Count who is connected, by room, view, transport and node.
 
     A visitor counts those on the same page; a member of the whole organization everybody in it; an
-    admin also sees who they are. The numbers are of this moment, and of the node that answers.
+    admin also sees who they are. The numbers of the node that answers are of this moment, those of
+    the other nodes that live at most a few seconds old.
     """
     query = read_query(shapes.InfoQuery)
     if query.organization_id is None:
         return answer(_counts(query, _everybody()))
     scope, role = _widest(query.organization_id, query.tenant_id)
-    seats = [seat for seat in _seats(query.organization_id) if scope.whole or seat.scope == scope]
-    counts = _counts(query, seats)
+    present = [one for one in _present(query.organization_id) if scope.whole or one.scope == scope]
+    counts = _counts(query, present)
     if may(role, "connection.list"):
-        counts["clients"] = [_client(seat) for seat in sorted(seats, key=lambda seat: seat.since)]
+        counts["clients"] = [_client(one) for one in sorted(present, key=lambda one: one.since)]
     return answer(counts)
 
 
@@ -73,10 +75,10 @@ def _receivers(new: shapes.Broadcast) -> tuple[list[Organization], Tenant | None
     return list(db.session.scalars(select(Organization).order_by(Organization.id))), None
 
 
-def _everybody() -> list[Seat]:
+def _everybody() -> list[Present]:
     if not may_everywhere("connection.everywhere"):
         raise Invalid("Say which organization: give organizationId.", "organizationId")
-    return [seat for id in list(current_app.extensions["live"].hub.channels) for seat in _seats(id)]
+    return _present(None)
 
 
 def _widest(organization_id: str, tenant_id: str | None) -> tuple[Scope, Role | None]:
@@ -88,22 +90,23 @@ def _widest(organization_id: str, tenant_id: str | None) -> tuple[Scope, Role | 
     return (whole, wider) if may(wider, "scope.all") else (scope, role)
 
 
-def _seats(organization_id: str) -> list[Seat]:
-    """Those who are in a room; a seat without one is still at the door."""
-    return [seat for seat in current_app.extensions["live"].hub.seats(organization_id) if seat.rooms]
+def _present(organization_id: str | None) -> list[Present]:
+    """In an organization, or in all of them."""
+    live, name = current_app.extensions["live"], current_app.config["NODE"] or "this"
+    own = presence.here(live.hub, name, organization_id)
+    return own + presence.elsewhere(db.session(), live.ledger.node, organization_id)
 
 
-def _counts(query: shapes.InfoQuery, seats: list[Seat]) -> dict[str, Any]:
-    connections = {seat.connection.id: seat.connection for seat in seats}
-    node = current_app.config["NODE"] or "this"
+def _counts(query: shapes.InfoQuery, present: list[Present]) -> dict[str, Any]:
+    connections = {one.id: one for one in present}
     return {
         "organizationId": query.organization_id,
         "tenantId": query.tenant_id,
         "connections": len(connections),
-        "rooms": _count(room for seat in seats for room in tuple(seat.rooms)),
-        "views": _count(seat.view for seat in seats),
-        "transports": _count(connection.transport for connection in connections.values()),
-        "nodes": {node: len(connections)} if connections else {},
+        "rooms": _count(room for one in present for room in one.rooms),
+        "views": _count(one.view for one in present),
+        "transports": _count(one.transport for one in connections.values()),
+        "nodes": _count(one.node for one in connections.values()),
     }
 
 
@@ -111,14 +114,14 @@ def _count(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))
 
 
-def _client(seat: Seat) -> dict[str, Any]:
+def _client(one: Present) -> dict[str, Any]:
     return {
-        "clientId": seat.connection.id,
-        "userId": seat.proof.user_id,
-        "role": role_in(db.session(), seat.proof, seat.scope),
-        "view": seat.view,
-        "transport": seat.connection.transport,
-        "organizationId": seat.scope.organization_id,
-        "tenantId": seat.scope.tenant_id,
-        "since": iso(seat.since),
+        "clientId": one.id,
+        "userId": one.user_id,
+        "role": role_in(db.session(), one.proof, one.scope) if one.proof else one.role,
+        "view": one.view,
+        "transport": one.transport,
+        "organizationId": one.scope.organization_id,
+        "tenantId": one.scope.tenant_id,
+        "since": iso(one.since),
     }

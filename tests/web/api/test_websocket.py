@@ -24,6 +24,7 @@ HELLO = {"type": "service-update", "data": {"note": "Hello"}}
 class Somebody:
     id: str
     transport: str = "websocket"
+    outlet: None = None
 
 
 @pytest.fixture

@@ -1,0 +1,76 @@
+"""Who is here now, on all nodes: this one's own from memory, the others' as their ledgers wrote them down."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from ..models import connection, node
+from ..models.access import Proof
+from ..models.scope import Scope
+from . import entry
+from .audience import Seat
+from .boards import board_room
+from .hub import Hub
+from .views import DATA
+
+
+class Present(NamedTuple):
+    """One seat. `proof` only of this node's own: of the others the role is what they were let in with."""
+
+    id: str
+    user_id: str | None
+    role: str | None
+    proof: Proof | None
+    scope: Scope
+    view: str
+    transport: str
+    rooms: tuple[str, ...]
+    since: datetime
+    node: str
+
+
+def here(hub: Hub, node_name: str, organization_id: str | None = None) -> list[Present]:
+    """Those who are in a room of this node; a seat without one is still at the door."""
+    ids = [organization_id] if organization_id is not None else list(hub.channels)
+    return [_seated(seat, node_name) for id in ids for seat in hub.seats(id) if seat.rooms]
+
+
+def _seated(seat: Seat, node_name: str) -> Present:
+    return Present(
+        id=seat.connection.id,
+        user_id=seat.proof.user_id,
+        role=None,
+        proof=seat.proof,
+        scope=seat.scope,
+        view=seat.view,
+        transport=seat.connection.transport,
+        rooms=seat.rooms,
+        since=seat.since,
+        node=node_name,
+    )
+
+
+def elsewhere(session: Session, node_id: str, organization_id: str | None = None) -> list[Present]:
+    """Those on the other nodes that live, as of two seconds ago; a dead node has nobody."""
+    others = {id: name or id for id, name in node.living(session) if id != node_id}
+    rows = connection.lasting(session, list(others), organization_id)
+    return [_written(row, others[row.node]) for row in rows]
+
+
+def _written(row: Any, node_name: str) -> Present:
+    scope = Scope(row.organization_id, row.tenant_id, whole=row.whole)
+    rooms: Iterable[str] = entry.data_rooms(scope) if row.view == DATA else [board_room(scope, row.view)]
+    return Present(
+        id=row.id,
+        user_id=row.user_id,
+        role=row.role,
+        proof=None,
+        scope=scope,
+        view=row.view,
+        transport=row.transport,
+        rooms=tuple(rooms),
+        since=row.since,
+        node=node_name,
+    )

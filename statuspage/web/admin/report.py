@@ -1,0 +1,138 @@
+"""What the analytics show of a stretch of time: figures by page, added up from what all nodes wrote."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from ...database import database_time
+from ...models import figure, reach, usage
+from ...models.figure import ALL, WATCHING
+from ...models.incident import Incident
+from ..chart import Chart, Point, chart
+
+REACHED = 500  # lines that the page looks at; the export has them all
+
+
+class Stretch(NamedTuple):
+    """So many steps until now, read from figures of a span."""
+
+    words: str
+    step: timedelta
+    steps: int
+    span: str
+
+
+STRETCHES = {
+    "hour": Stretch("Last hour", timedelta(minutes=1), 60, "minute"),
+    "day": Stretch("24 hours", timedelta(minutes=15), 96, "quarter-hour"),
+    "week": Stretch("7 days", timedelta(hours=1), 168, "hour"),
+    "quarter": Stretch("90 days", timedelta(days=1), 90, "day"),
+}
+
+
+class Reached(NamedTuple):
+    """An incident's lines: how many, the most connections that one got to, and the shares in time."""
+
+    id: str
+    title: str
+    at: datetime
+    updates: int
+    listeners: int
+    within_1: float
+    within_10: float
+    within_60: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Of one page ("" is the organization's own, else a tenant's id) or of all of them ("*")."""
+
+    since: datetime
+    until: datetime
+    watching: Chart
+    joins: Chart
+    average: float
+    counts: Counter[str]
+    transports: list[tuple[str, float]]
+    pages: dict[str, tuple[int, int]]
+    reached: list[Reached]
+    usage: Sequence[Any]
+
+
+def begin_of(name: str, now: datetime) -> datetime:
+    """When the first step of the stretch begins: on a whole minute, quarter, hour or day."""
+    stretch = STRETCHES[name]
+    day = figure.floor(now, "day")
+    last = day + (now - day) // stretch.step * stretch.step
+    return last - (stretch.steps - 1) * stretch.step
+
+
+def read(session: Session, organization_id: str, name: str, page: str = ALL) -> Report:
+    """The report of a stretch (a key of STRETCHES), by the database's clock."""
+    now = database_time(session)
+    since, stretch = begin_of(name, now), STRETCHES[name]
+    rows = figure.rows(session, organization_id, since, stretch.span)
+    peaks: Counter[datetime] = Counter()
+    joins: Counter[datetime] = Counter()
+    counts: Counter[str] = Counter()
+    transports: Counter[str] = Counter()
+    pages: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        at = since + (row.at - since) // stretch.step * stretch.step
+        peak, joined = pages.get(row.tenant_id, (0, 0))
+        if row.name == WATCHING:
+            pages[row.tenant_id] = (max(peak, row.peak), joined)
+        elif row.name == "joins":
+            pages[row.tenant_id] = (peak, joined + row.value)
+        if row.name.startswith(f"{WATCHING}."):
+            transports[row.name.partition(".")[2]] += row.value
+        elif row.name == WATCHING and row.tenant_id == page:
+            counts[WATCHING] += row.value
+            peaks[at] = max(peaks[at], row.peak)
+        elif row.name != WATCHING and page in (ALL, row.tenant_id):
+            counts[row.name] += row.value
+            joins[at] += row.value if row.name == "joins" else 0
+    steps = [since + number * stretch.step for number in range(stretch.steps)]
+    heard = sum(transports.values())
+    return Report(
+        since=since,
+        until=now,
+        watching=chart([Point(at, peaks[at]) for at in steps]),
+        joins=chart([Point(at, joins[at]) for at in steps]),
+        average=counts[WATCHING] / max(1.0, (now - since) / timedelta(minutes=1)),
+        counts=counts,
+        transports=[(word, number / heard) for word, number in transports.most_common()],
+        pages=pages,
+        reached=_reached(session, organization_id, since, page),
+        usage=usage.by_token(session, organization_id, since),
+    )
+
+
+def _reached(session: Session, organization_id: str, since: datetime, page: str) -> list[Reached]:
+    """The incidents that something was said of, the newest first."""
+    lines: dict[str, list[reach.Reach]] = {}
+    for line in reach.newest(session, organization_id, since, REACHED):
+        if line.name == "incident-update" and page in (ALL, line.tenant_id or ""):
+            lines.setdefault(line.subject, []).append(line)
+    titles = select(Incident.id, Incident.title).where(Incident.id.in_(list(lines)))
+    known = {row.id: row.title for row in session.execute(titles)}
+    return [_summed(id, known.get(id, ""), own) for id, own in lines.items()]
+
+
+def _summed(id: str, title: str, lines: list[reach.Reach]) -> Reached:
+    written = sum(line.within_60 for line in lines)
+    return Reached(
+        id=id if title else "",
+        title=title or "A deleted incident",
+        at=lines[0].at,
+        updates=len(lines),
+        listeners=max(line.within_60 for line in lines),
+        within_1=sum(line.within_1 for line in lines) / max(1, written),
+        within_10=sum(line.within_10 for line in lines) / max(1, written),
+        within_60=written,
+    )

@@ -1,0 +1,219 @@
+"""Who was connected is written down in batches; what a dead node held is nobody's presence."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from statuspage.database import database_time, db, snapshot, transaction
+from statuspage.live.audience import Seat
+from statuspage.live.entry import data_rooms
+from statuspage.models import connection, figure, node, reach, retention
+from statuspage.models.access import Proof
+from statuspage.models.connection import Connection, Ending
+from statuspage.models.reach import Reach
+from statuspage.models.scope import Scope
+from statuspage.models.service import Service
+from tests.web.api.asking import Api
+
+
+@dataclass
+class Client:
+    id: str
+    transport: str = "websocket"
+    address: str = "203.0.113.7"
+    outlet: SimpleNamespace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outlet = SimpleNamespace(address=self.address, wire=None)
+
+    def deliver(self, message) -> None:
+        pass
+
+
+@pytest.fixture
+def ledger(app):
+    """Of a process that has just begun."""
+    ledger = app.extensions["live"].ledger
+    ledger.__init__(ledger._app, ledger._hub, ledger.node)
+    yield ledger
+    ledger._seats.clear()
+
+
+@pytest.fixture
+def sit(app, cast, ledger):
+    channel = app.extensions["live"].hub.channel("org-456")
+
+    def sit(id: str, scope: Scope = cast.acme.scope, proof: Proof | None = None, **client: str) -> Seat:
+        seat = Seat(Client(id, **client), scope, "data")
+        seat.proof = proof or seat.proof
+        channel.register(seat)
+        channel.enter(seat, data_rooms(scope))
+        return seat
+
+    sit.channel = channel
+    return sit
+
+
+def rows() -> dict[str, Connection]:
+    with snapshot() as session:
+        return {row.id: row for row in session.query(Connection)}
+
+
+def test_who_came_and_went_is_written_down(cast, ledger, sit):
+    member = Proof(user_id=cast.users["acme-admin"].id)
+    stayed, left = sit("stayed", proof=member), sit("left")
+    sit.channel.leave(left, ending=Ending.SLOW)
+    ledger.write()
+    sit("late", cast.north.scope, transport="sse")
+    ledger.write()
+    sit.channel.leave(stayed)
+    sit.channel.leave(stayed)
+    ledger.write()
+    found = rows()
+    assert {id: (row.ended, row.until is not None) for id, row in found.items()} == {
+        "stayed": ("left", True),
+        "left": ("too slow", True),
+        "late": (None, False),
+    }
+    assert (found["stayed"].user_id, found["stayed"].visitor) == (member.user_id, None)
+    late = found["late"]
+    assert (late.tenant_id, late.transport, late.node) == (cast.north.id, "sse", ledger.node)
+
+
+def test_thousands_who_come_at_once_are_a_few_statements(asked, ledger, sit):
+    ledger.write()
+    asked.clear()
+    for number in range(5000):
+        sit(f"client-{number}")
+    assert asked == [], "to come costs the database nothing"
+    ledger.write()
+    inserts = [statement for statement in asked if statement.startswith("INSERT INTO connection")]
+    assert (len(inserts), len(asked) < 30) == (5, True)
+    assert len(rows()) == 5000
+
+
+def test_an_address_is_a_hash_that_nobody_can_make_tomorrow(ledger, sit, monkeypatch):
+    sit("one"), sit("two"), sit("other", address="203.0.113.8")
+    ledger.write()
+    ledger._salt = (ledger._salt[0] - timedelta(days=1), ledger._salt[1])
+    sit("tomorrow")
+    ledger.write()
+    visitors = {id: row.visitor for id, row in rows().items()}
+    assert visitors["one"] == visitors["two"]
+    assert len(set(visitors.values())) == 3
+    assert not any("203.0.113" in str(row.__dict__) for row in rows().values())
+
+
+def test_a_held_poll_stands_there_only_while_it_waits(ledger, sit):
+    poll, gone = sit("poll", transport="poll"), sit("gone", transport="poll")
+    sit.channel.leave(gone)
+    ledger.write()
+    assert set(rows()) == {"poll"}
+    sit.channel.leave(poll)
+    ledger.write()
+    assert rows() == {}
+
+
+def test_what_could_not_be_written_is_written_later(ledger, sit, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "write", lambda *_: 1 / 0)
+        seat = sit("patient")
+        ledger.write()
+        sit.channel.leave(seat)
+    ledger.write()
+    assert rows()["patient"].ended == "left"
+
+
+def written(node_id: str, id: str, **values) -> None:
+    with transaction():
+        since = database_time(db.session()) - timedelta(minutes=5)
+        common = {"organization_id": "org-456", "view": "page", "transport": "sse", "role": "visitor"}
+        db.session.add(Connection(id=id, since=since, node=node_id, whole=False, **common | values))
+
+
+def beat(node_id: str, name: str, ago: timedelta = timedelta(0)) -> datetime:
+    with transaction():
+        node.beat(node_id, name)
+        row = db.session.get(node.Node, node_id)
+        row.seen_at -= ago
+        return row.seen_at
+
+
+def test_nodes_count_together_and_the_dead_count_for_nothing(app, cast, ledger, sit):
+    sit("here")
+    beat("east-1", "east"), beat("west-1", "west", ago=timedelta(minutes=4))
+    written("east-1", "there"), written("west-1", "ghost"), written("killed-1", "older ghost")
+    api = Api(app, cast)
+    info = api.get("/websocket/info?organizationId=org-456", by="acme-admin").json
+    assert info["nodes"] == {"east": 1, "this": 1}
+    assert info["rooms"] == {"org:org-456": 1, "org:org-456:page": 1}
+    assert [client["clientId"] for client in info["clients"]] == ["there", "here"]
+    assert "clients" not in api.get("/websocket/info?organizationId=org-456").json
+    other = api.get("/websocket/info?organizationId=org-456&tenantId=" + cast.north.id).json
+    assert other["connections"] == 0, "nobody sits on this tenant's page"
+
+
+def test_ghosts_are_closed_with_the_last_beat_and_come_back_with_their_node(ledger, cast):
+    seen = beat("west-1", "west", ago=timedelta(minutes=4))
+    written("west-1", "ghost"), written("killed-1", "unknown"), written("east-1", "alive")
+    beat("east-1", "east")
+    connection.end_of_the_dead(lambda: True)
+    found = rows()
+    assert {id: row.ended for id, row in found.items()} == {
+        "ghost": "node lost",
+        "unknown": "node lost",
+        "alive": None,
+    }
+    assert found["ghost"].until == seen
+    assert found["unknown"].until == found["unknown"].since, "it was never seen again"
+    with transaction():
+        connection.revive("west-1")
+    assert rows()["ghost"].until is None
+
+
+def test_connections_are_forgotten_after_their_days(app, ledger, cast):
+    written("n", "old", until=database_time(db.session()) - timedelta(days=3), ended="left")
+    written("n", "new", until=database_time(db.session()), ended="left")
+    written("n", "stranger", organization_id="deleted", until=database_time(db.session()), ended="left")
+    retention.pruning(app.config | {"CONNECTION_DAYS": 2})(lambda: True)
+    assert set(rows()) == {"new"}
+
+
+def test_the_reach_of_a_change_is_summed_over_its_listeners_and_nodes(cast, ledger, sit):
+    for number in range(3):
+        sit(f"client-{number}")
+    sit("of north", cast.north.scope)
+    with transaction(cast.acme):
+        Service.create(cast.acme, None, name="Shop")
+    for _ in range(2):  # the second time nothing is new
+        sit.channel.look()
+        ledger.write()
+    with snapshot() as session:
+        (row,) = session.query(Reach)
+        assert (row.within_1, row.within_10, row.within_60) == (4, 4, 4)
+        values = {name: getattr(row, name) for name in Reach.__table__.columns.keys()}  # noqa: SIM118
+    with transaction():
+        reach.write([values])  # another node's
+    with snapshot() as session:
+        assert session.query(Reach).one().within_60 == 8
+
+
+def test_the_audience_is_counted_once_a_minute_and_each_connection_once(cast, ledger, sit):
+    sit("one"), sit("two", transport="sse"), sit("of north", cast.north.scope)
+    ledger.write(), ledger.write()
+    ledger._next_minute = 0
+    ledger.write()
+    with snapshot() as session:
+        found = session.query(figure.Figure).filter(figure.Figure.name.startswith("watching"))
+        minutes = len({row.at for row in found})
+        levels = {(row.tenant_id, row.name): row.value for row in found}
+    assert levels == {
+        ("", "watching"): 2,
+        (cast.north.id, "watching"): 1,
+        ("*", "watching"): 3,
+        ("*", "watching.websocket"): 2,
+        ("*", "watching.sse"): 1,
+    }
+    assert minutes in (1, 2), "two if the minute turned meanwhile"

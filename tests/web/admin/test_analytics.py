@@ -1,0 +1,126 @@
+"""Analytics: numbers for admins only, as charts, as tables, and to take away."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+
+from statuspage.database import database_time, db, transaction
+from statuspage.models import figure, reach
+from statuspage.models.connection import Connection
+from statuspage.models.incident import Incident
+from statuspage.web.chart import Point, chart
+from tests.web.admin.desk import BASE, refused, sit
+from tests.web.api.asking import Api
+from tests.web.browser import document
+
+HERE = f"{BASE}/analytics"
+
+
+@pytest.fixture
+def admin(app, cast):
+    return sit(app, cast, "acme-admin")
+
+
+@pytest.fixture
+def counted(cast):
+    """A minute of Acme with three here and one on North; an incident that got to five; Globex has more."""
+    with transaction(cast.acme):
+        incident = Incident.open(cast.acme, None, title="Slow", message="We look.")
+    with transaction():
+        at = figure.floor(database_time(db.session()), "minute") - timedelta(minutes=1)
+        figure.count(
+            at,
+            {
+                ("org-456", "*", "watching"): 4,
+                ("org-456", "*", "watching.sse"): 4,
+                ("org-456", "", "watching"): 3,
+                ("org-456", cast.north.id, "watching"): 1,
+                ("org-456", "", "joins"): 7,
+                ("org-456", cast.north.id, "joins"): 2,
+                (cast.globex.id, "*", "watching"): 77777,
+            },
+        )
+        row = {"organization_id": "org-456", "seq": 1, "tenant_id": None, "name": "incident-update", "at": at}
+        reach.write([row | {"subject": incident.id, "within_1": 4, "within_10": 5, "within_60": 5}])
+        written = {"whole": False, "view": "page", "transport": "sse", "role": "visitor", "node": "n"}
+        for id, organization in (("acme-client", "org-456"), ("globex-client", cast.globex.id)):
+            db.session.add(Connection(id=id, since=at, organization_id=organization, visitor="h", **written))
+    return at
+
+
+def tiles(answer) -> dict[str, str]:
+    page = document(answer)
+    return {tile.findtext("dt"): tile.findtext("dd") for tile in page.xpath("//dl[@class='tiles']/div")}
+
+
+def test_the_numbers_of_all_pages_and_of_one(cast, admin, counted):
+    for stretch in ("hour", "day", "week", "quarter"):
+        answer = admin.get(f"{HERE}?range={stretch}")
+        shown = tiles(answer)
+        assert (shown["At most"], shown["Connections"]) == ("4", "9")
+        assert "77,777" not in answer.text
+    assert tiles(admin.get(f"{HERE}?page={cast.north.id}"))["Connections"] == "2"
+    assert tiles(admin.get(f"{HERE}?page="))["At most"] == "3"
+
+
+def test_every_value_of_a_chart_stands_in_a_table(admin, counted):
+    page = document(admin.get(f"{HERE}?range=hour"))
+    values = page.xpath("//*[@id='watching-values']//td[@class='number']/text()")
+    assert (len(values), values[1], sum(map(int, values))) == (60, "4", 4)
+    (picture,) = page.xpath("//figure[@aria-labelledby='watching-title']//*[local-name()='svg']")
+    assert picture.get("aria-label").startswith("Watching: at most 4")
+
+
+def test_the_reach_of_an_incident(admin, counted):
+    page = document(admin.get(HERE))
+    (row,) = page.xpath("//section[@aria-labelledby='reach-title']//tbody/tr")
+    assert [" ".join(cell.text_content().split()) for cell in row.findall("td")] == [
+        "1",
+        "5",
+        "80.0 %",
+        "100.0 %",
+    ]
+
+
+def test_it_is_for_admins_of_the_whole_organization(app, cast, counted):
+    cases = {"acme-viewer": 403, "acme-editor": 403, "north-editor": 404, "globex-owner": 404}
+    for path in (HERE, f"{HERE}/export?of=connections"):
+        assert {who: refused(sit(app, cast, who), path) for who in cases} == cases
+
+
+@pytest.mark.parametrize("kind", ["figures", "reach", "usage", "connections"])
+def test_an_export_has_the_same_rows_in_both_forms_and_nobody_elses(cast, admin, counted, kind):
+    items = admin.get(f"{HERE}/export?of={kind}&format=json").json["items"]
+    answer = admin.get(f"{HERE}/export?of={kind}&format=csv")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="acme-{kind}-day.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [sorted(row) for row in rows] == [sorted(item) for item in items]
+    assert len(items) == {"figures": 6, "reach": 1, "usage": 0, "connections": 1}[kind]
+    assert "globex" not in answer.text
+    assert "77777" not in answer.text
+
+
+@pytest.mark.parametrize("query", ["range=year", "page=east", "range=%00", "page=%00"])
+def test_what_there_is_not_is_answered_in_words(cast, admin, query):
+    assert refused(admin, f"{HERE}?{query}") == 422
+
+
+def test_the_use_of_the_api_is_counted_by_token_and_kind(app, cast, admin):
+    api, ledger = Api(app, cast), app.extensions["live"].ledger
+    ledger._asked.clear()  # of other tests
+    for organization in ("org-456", "org-456", cast.globex.id):
+        api.get(f"/services?organizationId={organization}", by="acme-editor")
+    api.get("/services?organizationId=org-456")
+    ledger.write()
+    (row,) = admin.get(f"{HERE}/export?of=usage&format=json").json["items"]
+    assert (row["endpoint"], row["requests"], row["refused"]) == ("read services", 3, 1)
+    assert row["tokenId"] == cast.token_rows["acme-editor"].id
+
+
+@pytest.mark.parametrize(("most", "top"), [(0, 2), (2, 2), (3, 4), (5, 10), (11, 20), (1426, 2000)])
+def test_the_scale_of_a_chart_ends_on_a_round_number(counted, most, top):
+    drawn = chart([Point(counted, 0), Point(counted, most)])
+    assert (drawn.top, drawn.highest.value) == (top, most)
+    assert all(0 <= slot.y <= 100 and 0 <= slot.height <= 100 for slot in drawn.slots)
