@@ -2,15 +2,17 @@
 
 import hmac
 import ipaddress
+import itertools
 from collections import Counter as Tally
 from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 
 from ..database import statements
+from ..live import counts
 from ..live.transport import traffic
 from ..models.errors import NotFound
 from .tenancy import NOTHING
@@ -82,8 +84,26 @@ class Live:
                 "statuspage_doorbell_connections", "Links made to the doorbell.", live.bus.connections
             )
         yield from _transport(live)
+        yield _counter("statuspage_joins", "Seats that were taken.", dict(counts.joins), "transport")
+        yield _counter(
+            "statuspage_replays",
+            "Answers to who came back, by where what they had missed came from.",
+            counts.replays,
+            "source",
+        )
+        yield _lag()
         yield _counter("statuspage_database_statements", "Sent to the database.", _statements())
         yield _gauge("statuspage_page_cache_bytes", "Taken by answers that are kept.", cache.size)
+
+
+def _lag() -> Metric:
+    family = HistogramMetricFamily(
+        "statuspage_delivery_lag_seconds", "From a commit until its line was told to its rooms here."
+    )
+    bounds = [*map(str, counts.LAGS), "+Inf"]
+    buckets = list(zip(bounds, itertools.accumulate(counts.lag.buckets), strict=True))
+    family.add_metric([], buckets, counts.lag.total)
+    return family
 
 
 def _statements() -> int:

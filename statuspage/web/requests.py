@@ -27,13 +27,14 @@ def register(app: Flask) -> None:
         rule = request.url_rule.rule if request.url_rule else "none"
         metrics.REQUESTS.labels(request.method, rule, str(response.status_code)).observe(seconds)
         if not _waits_by_design(response) and (seconds > SLOW_SECONDS or response.status_code >= 500):
+            path = rule if "secret" in (request.view_args or {}) else request.path  # a link that signs in
             log.warning(
                 "%s %s was answered %d in %.3f s",
                 request.method,
-                request.path,
+                path,
                 response.status_code,
                 seconds,
-                extra={"method": request.method, "path": request.path, "status": response.status_code},
+                extra={"method": request.method, "path": path, "status": response.status_code},
             )
         return response
 

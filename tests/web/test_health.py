@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from statuspage import logs
-from statuspage.database import db
+from statuspage.database import db, transaction
 
 pytestmark = pytest.mark.one_database
 
@@ -48,7 +48,16 @@ def metrics(answer) -> dict[str, float]:
 
 def test_metrics_count_what_happens(client, cast, watched):
     client.get("/acme")
+    before = metrics(client.get("/metrics"))
+    with transaction(cast.acme):
+        cast.acme_service.update(name="Other")
+    watched.advance(cast.acme.id)
+    client.get("/acme")
     found = metrics(client.get("/metrics"))
+    told = "statuspage_delivery_lag_seconds_count[]"
+    assert found[told] > before[told]
+    assert found["statuspage_replays_total['memory']"] >= 0
+    assert found["statuspage_database_statements_total[]"] > before["statuspage_database_statements_total[]"]
     assert found["statuspage_organizations[]"] == len(watched.channels)
     assert found["statuspage_connections['websocket']"] == 0
     assert found["statuspage_page_cache_bytes[]"] > 1000
