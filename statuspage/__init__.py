@@ -8,7 +8,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import cli, config, database, live, web
+from . import cli, config, database, live, snapshots, web
 from .database import db
 from .jobs import Jobs
 from .models import retention
@@ -31,6 +31,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     jobs.add("prune", retention.EVERY, retention.pruning(app.config))
     live.create(app, build=assets.register(app), on_first_use=jobs.start)
     web.register(app)
+    snapshots.register(app)
     cli.register(app)
     if proxies := app.config["PROXIES"]:  # around all the rest: who asks, and whether over TLS
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
@@ -90,6 +91,19 @@ def _origins(text: str) -> list[str]:
     return origins
 
 
+def _origin(text: str) -> str:
+    found = _origins(text)
+    if len(found) != 1:
+        raise ValueError("write one, like https://status.example.org")
+    return found[0]
+
+
+def _snapshots(text: str) -> str:
+    if not re.fullmatch(r"/.*|s3://[a-z0-9][a-z0-9.-]+(/[^?#]*)?", text):
+        raise ValueError("write /whole/path/of/a/folder or s3://bucket/prefix")
+    return text
+
+
 def _node(text: str) -> str:
     if not (text.isascii() and text.isalnum()) or len(text) > 32:
         raise ValueError("use up to 32 letters and digits")
@@ -165,6 +179,34 @@ SETTINGS = (
         _count,
         "How many proxies stand in front, each adding to `X-Forwarded-For` and `-Proto`; 0 believes none.",
     ),
+    Setting(
+        "PUBLIC_URL",
+        "",
+        _origin,
+        "Where visitors reach this site, `https://status.example.org`: for links in snapshots.",
+    ),
+    Setting(
+        "SNAPSHOTS",
+        "",
+        _snapshots,
+        "Where public pages are kept as plain files: a folder by its whole path, or `s3://bucket/prefix`. "
+        "Empty: nowhere. See [deploying](deploying.md#snapshots).",
+    ),
+    Setting(
+        "SNAPSHOT_REFRESH",
+        300.0,
+        _seconds,
+        "Seconds after which a snapshot is written again, though nothing changed.",
+    ),
+    Setting(
+        "S3_ENDPOINT",
+        "https://s3.amazonaws.com",
+        _origin,
+        "The S3-compatible store of an `s3://` in SNAPSHOTS.",
+    ),
+    Setting("S3_REGION", "us-east-1", str, "Its region."),
+    Setting("S3_ACCESS_KEY", "", str, "Its access key."),
+    Setting("S3_SECRET_KEY", "", str, "And the secret of that."),
     Setting("NODE", "", _node, "This node's name; long-polling session ids begin with it."),
     Setting(
         "BUS_URL",

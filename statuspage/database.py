@@ -19,6 +19,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from blinker import Signal
+from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, MetaData, Select, bindparam, event, select, text
 from sqlalchemy import inspect as state_of
@@ -90,6 +91,12 @@ Model.registry.update_type_annotation_map({datetime: UtcDateTime()})
 
 committed = Signal()
 """Sent after a commit that recorded events: `sender` is the organization's id. Facts only, no objects."""
+
+
+hiding = Signal()
+"""Sent to this application before the commit that takes a page from the public, or moves or deletes it:
+who keeps copies of it removes them now. `sender` is the application, `organization_id` and `tenant_id` (None:
+the organization with all its tenants) say whose. What a receiver raises refuses the change."""
 
 
 ALPHABET = string.ascii_lowercase + string.digits
@@ -181,21 +188,32 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
     session.rollback()  # ends the read transaction: the lock comes first,
     session.expire_all()  # and what was read before it may be old
-    session.info.update(writing=True, recorded=set(), by=by)
+    session.info.update(writing=True, recorded=set(), hidden=set(), by=by)
     try:
         with _writing_turn(session):
             _lock(session, organizations, ids)
             yield
             session.flush()
+            for organization_id, tenant_id in session.info["hidden"]:
+                hiding.send(_application(), organization_id=organization_id, tenant_id=tenant_id)
             session.commit()
         recorded = session.info["recorded"]
     except BaseException:
         session.rollback()
         raise
     finally:
-        session.info.update(writing=False, recorded=set(), by=None)
+        session.info.update(writing=False, recorded=set(), hidden=set(), by=None)
     for organization_id in sorted(recorded):
         committed.send(organization_id)
+
+
+def will_hide(organization_id: str, tenant_id: str | None = None) -> None:
+    """In a transaction(): a page will be no more where it is, or not for everybody. See `hiding`."""
+    db.session.info["hidden"].add((organization_id, tenant_id))
+
+
+def _application() -> Any:
+    return current_app._get_current_object()  # type: ignore[attr-defined]
 
 
 def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> None:
@@ -222,7 +240,12 @@ def _locked(model: Any) -> Select[Any]:
 def alone(model: Any) -> None:
     """Until this transaction ends nobody else adds or changes rows of the table: for what exists once."""
     if db.engine.dialect.name == "postgresql":  # SQLite has one writer in any case
-        db.session.execute(text(f'LOCK TABLE "{model.__tablename__}" IN EXCLUSIVE MODE'))
+        try:
+            db.session.execute(text(f'LOCK TABLE "{model.__tablename__}" IN EXCLUSIVE MODE'))
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+                raise Busy from error
+            raise
 
 
 @contextmanager

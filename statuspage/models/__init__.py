@@ -12,6 +12,7 @@ from . import (  # noqa: F401
     organization,
     service,
     session,
+    snapshot,
     token,
     user,
 )

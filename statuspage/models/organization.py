@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, UniqueConstraint, delete, select, updat
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import now
-from ..database import Model, database_time, db, new_id
+from ..database import Model, database_time, db, new_id, will_hide
 from . import name as names
 from .errors import Conflict, Invalid
 from .event import ACCESS, DATA_NAMES, Event
@@ -153,6 +153,7 @@ class Organization(Look, Model):
             if self.slug != self.id:
                 names.release(self.slug)
             self.slug = slug
+            will_hide(self.id)
         self.name = name or self.name
         self.timezone = timezone or self.timezone
         self.indexed = self.indexed if indexed is None else indexed
@@ -168,6 +169,8 @@ class Organization(Look, Model):
         self.record(ACCESS, "shown" if shown else "hidden", subject, tenant=tenant)
         if shown:
             self.renew_epoch()
+        else:
+            will_hide(self.id, tenant.id if tenant else None)
 
     def renew_epoch(self) -> None:
         """Start a new life of the log: no old cursor, and no guessed one, reads what was before."""
@@ -211,6 +214,7 @@ class Organization(Look, Model):
             db.session.delete(held)
         db.session.delete(self)
         db.session.info["recorded"].add(self.id)
+        will_hide(self.id)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -282,6 +286,7 @@ class Tenant(Model):
             if self.slug != self.id:
                 names.release(self.slug, parent=self.organization_id)
             self.slug = slug
+            will_hide(self.organization_id, self.id)
         self.name = name or self.name
         self.organization.record("settings", "tenant-updated", self.id, tenant=self)
         if visibility and visibility != self.visibility:
@@ -305,6 +310,7 @@ class Tenant(Model):
         for held in db.session.scalars(select(names.Name).where(names.Name.owner_id == self.id)):
             db.session.delete(held)
         db.session.delete(self)
+        will_hide(organization.id, self.id)
 
     def as_json(self) -> dict[str, Any]:
         return {
