@@ -72,8 +72,8 @@ class Artist:
             path=path,
             query_string=query,
             base_url=self._app.config["PUBLIC_URL"],
-            headers={"Accept": "text/html"},
-            environ_overrides={AS_OF: at},  # type: ignore[dict-item]
+            headers=[("Accept", "text/html")],
+            environ_overrides={AS_OF: at},
         ).get_environ()
         # Past the door, whose answers are those of the living. A context of its own, as a server gives.
         with self._app.app_context(), self._app.request_context(environ):
