@@ -1,6 +1,6 @@
 """A writer that is killed (kill -9) after so many steps: a process of its own, by fork, for each try.
 
-    python -m tests.snapshots.killed_writer FOLDER      (settings from the environment)
+    python -m tests.snapshots.killed_writer FOLDER STRIDE      (settings from the environment)
 
 Before each try a service changes. After it, `check` looks at what is there; after the last, which nobody
 kills, at whether everything is of now.
@@ -26,12 +26,12 @@ from statuspage.snapshots.store import Folder
 STATUSES = (ServiceStatus.DEGRADED, ServiceStatus.OPERATIONAL)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, stride: int) -> None:
     app = create_app()
     tries, whole = 0, False
     while not whole:
         _in_a_process(lambda n=tries: _change(app, n))
-        whole = not _in_a_process(lambda n=tries: _write(app, kill_after=n))
+        whole = not _in_a_process(lambda n=tries: _write(app, kill_after=stride * n))
         check_files(folder / "site")
         tries += 1
     _in_a_process(lambda: _check_that_all_is_of_now(app, folder / "site"))
@@ -77,8 +77,8 @@ def _write(app: Flask, kill_after: int) -> None:
     for name in ("prepare", "publish", "discard", "remove"):
         setattr(Folder, name, stepping(getattr(Folder, name)))
     replace = os.replace
-    os.replace = lambda source, target: replace(source, target) if "static" in str(target) else slow(source, target)
-    slow = stepping(replace)
+    counted = stepping(replace)
+    os.replace = lambda source, target: (replace if "static" in str(target) else counted)(source, target)
     live = app.extensions["live"]
     live.hub.on_first_use = lambda: None
     with app.app_context():
@@ -111,4 +111,4 @@ def _check_that_all_is_of_now(app: Flask, site: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -72,7 +72,9 @@ def test_programs_are_told_the_age_too(app, cast, client, folder, writer):
     assert as_of[:10] == f"{now():%Y-%m-%d}"
     assert status == client.get("/api/status?organizationId=org-456").json
     assert "<subtitle>As of " in (folder.site / "acme/history.atom").read_text()
-    assert re.search(r"<title>Acme: Operational, .* UTC</title>", (folder.site / "acme/badge.svg").read_text())
+    assert re.search(
+        r"<title>Acme: Operational, .* UTC</title>", (folder.site / "acme/badge.svg").read_text()
+    )
 
 
 def test_a_change_is_written_in_the_next_turn_and_nothing_else_is(app, cast, folder, writer):
