@@ -122,13 +122,14 @@ class Bucket:
 
         parts, at = urlsplit(url), urlsplit(endpoint)
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
+        self._connections = PoolManager(timeout=Timeout(connect=SECONDS / 2, read=SECONDS), retries=False)
         self._client = Minio(
             at.netloc,
             access_key=key,
             secret_key=secret,
             region=region,
             secure=at.scheme == "https",
-            http_client=PoolManager(timeout=Timeout(connect=SECONDS / 2, read=SECONDS), retries=False),
+            http_client=self._connections,
         )
 
     def prepare(self, files: Mapping[str, bytes]) -> Any:
@@ -162,6 +163,10 @@ class Bucket:
             found = self._client.list_objects(self._bucket, prefix=self._key(prefix), recursive=True)
             return sorted(str(each.object_name)[len(self._key("")) :] for each in found)
 
+    def close(self) -> None:
+        """End the connections."""
+        self._connections.clear()
+
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}" if self._prefix else name
 
@@ -186,5 +191,5 @@ def _bucket() -> Iterator[None]:
 
     try:
         yield
-    except (MinioException, HTTPError, OSError) as error:
+    except (MinioException, HTTPError, OSError, ValueError) as error:
         raise Unreachable(str(error)) from error

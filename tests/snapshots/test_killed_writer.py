@@ -9,7 +9,6 @@ import pytest
 from statuspage import config
 from tests.server import Server
 
-
 SOAK = pytest.mark.soak
 
 
