@@ -18,7 +18,7 @@ def upgrade() -> None:
         sa.Column("build", sa.String(), nullable=False),
         sa.Column("written_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_snapshot"),
-        sa.UniqueConstraint("organization_id", "tenant_id", name="uq_snapshot_organization_id"),
+        sa.UniqueConstraint("organization_id", "tenant_id", name="uq_snapshot_organization_id_tenant_id"),
     )
 
 
