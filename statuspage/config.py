@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import os
-import re
 import secrets
 import tempfile
 from collections.abc import Callable, Mapping
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from . import parsing
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY = 86_400  # seconds
@@ -76,32 +77,6 @@ def _level(text: str) -> str:
     if text.upper() not in logging.getLevelNamesMapping():
         raise ValueError("write debug, info, warning or error")
     return text.upper()
-
-
-def _origins(text: str) -> list[str]:
-    origins = [origin.strip().rstrip("/") for origin in text.split(",") if origin.strip()]
-    for origin in origins:
-        parts = urlsplit(origin)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.netloc
-            or parts.geturl() != f"{parts.scheme}://{parts.netloc}"
-        ):
-            raise ValueError(f"“{origin}” is no origin; write https://status.example.org")
-    return origins
-
-
-def _origin(text: str) -> str:
-    found = _origins(text)
-    if len(found) != 1:
-        raise ValueError("write one, like https://status.example.org")
-    return found[0]
-
-
-def _snapshots(text: str) -> str:
-    if not re.fullmatch(r"/.*|s3://[a-z0-9][a-z0-9.-]+(/[^?#]*)?", text):
-        raise ValueError("write /whole/path/of/a/folder or s3://bucket/prefix")
-    return text
 
 
 def _node(text: str) -> str:
@@ -170,7 +145,7 @@ SETTINGS = (
     Setting(
         "ORIGINS",
         [],
-        _origins,
+        parsing.origins,
         "Other sites whose pages may open live connections and call the API, separated by commas.",
     ),
     Setting(
@@ -182,13 +157,13 @@ SETTINGS = (
     Setting(
         "PUBLIC_URL",
         "",
-        _origin,
+        parsing.origin,
         "Where visitors reach this site, `https://status.example.org`: for links in snapshots.",
     ),
     Setting(
         "SNAPSHOTS",
         "",
-        _snapshots,
+        parsing.snapshots,
         "Where public pages are kept as plain files: a folder by its whole path, or `s3://bucket/prefix`. "
         "Empty: nowhere. See [deploying](deploying.md#snapshots).",
     ),
@@ -201,7 +176,7 @@ SETTINGS = (
     Setting(
         "S3_ENDPOINT",
         "https://s3.amazonaws.com",
-        _origin,
+        parsing.origin,
         "The S3-compatible store of an `s3://` in SNAPSHOTS.",
     ),
     Setting("S3_REGION", "us-east-1", str, "Its region."),

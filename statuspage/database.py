@@ -19,7 +19,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from blinker import Signal
-from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, MetaData, Select, bindparam, event, select, text
 from sqlalchemy import inspect as state_of
@@ -93,10 +92,8 @@ committed = Signal()
 """Sent after a commit that recorded events: `sender` is the organization's id. Facts only, no objects."""
 
 
-hiding = Signal()
-"""Sent to this application before the commit that takes a page from the public, or moves or deletes it:
-who keeps copies of it removes them now. `sender` is the application, `organization_id` and `tenant_id` (None:
-the organization with all its tenants) say whose. What a receiver raises refuses the change."""
+committing = Signal()
+"""Sent inside a transaction() when all is done and nothing committed; what a receiver raises refuses it."""
 
 
 ALPHABET = string.ascii_lowercase + string.digits
@@ -194,8 +191,7 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
             _lock(session, organizations, ids)
             yield
             session.flush()
-            for organization_id, tenant_id in session.info["hidden"]:
-                hiding.send(_application(), organization_id=organization_id, tenant_id=tenant_id)
+            committing.send(session)
             session.commit()
         recorded = session.info["recorded"]
     except BaseException:
@@ -205,15 +201,6 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
         session.info.update(writing=False, recorded=set(), hidden=set(), by=None)
     for organization_id in sorted(recorded):
         committed.send(organization_id)
-
-
-def will_hide(organization_id: str, tenant_id: str | None = None) -> None:
-    """In a transaction(): a page will be no more where it is, or not for everybody. See `hiding`."""
-    db.session.info["hidden"].add((organization_id, tenant_id))
-
-
-def _application() -> Any:
-    return current_app._get_current_object()  # type: ignore[attr-defined]
 
 
 def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> None:
@@ -240,12 +227,7 @@ def _locked(model: Any) -> Select[Any]:
 def alone(model: Any) -> None:
     """Until this transaction ends nobody else adds or changes rows of the table: for what exists once."""
     if db.engine.dialect.name == "postgresql":  # SQLite has one writer in any case
-        try:
-            db.session.execute(text(f'LOCK TABLE "{model.__tablename__}" IN EXCLUSIVE MODE'))
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
-                raise Busy from error
-            raise
+        db.session.execute(text(f'LOCK TABLE "{model.__tablename__}" IN EXCLUSIVE MODE'))
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from sqlalchemy import JSON, ForeignKey, UniqueConstraint, delete, select, updat
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import now
-from ..database import Model, database_time, db, new_id, will_hide
+from ..database import Model, database_time, db, new_id
 from . import name as names
 from .errors import Conflict, Invalid
 from .event import ACCESS, DATA_NAMES, Event
+from .hiding import will_hide
 from .look import Look
 from .scope import Scope
 from .status import Visibility

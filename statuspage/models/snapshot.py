@@ -12,9 +12,10 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, UniqueConstraint, and_, case, delete, literal, or_, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import Model, alone, database_time, db, new_id
+from ..database import LOCK_NOT_AVAILABLE, Busy, Model, alone, database_time, db, new_id
 from .organization import Organization, Tenant
 from .scope import Scope
 from .status import Visibility
@@ -108,7 +109,7 @@ def take_away(organization_id: str, tenant_id: str | None) -> list[Place]:
 
     With an organization's pages the start page, which names it. Call it in a transaction().
     """
-    alone(Snapshot)
+    _take_turn()
     mine = Snapshot.organization_id == organization_id
     wanted = and_(mine, Snapshot.tenant_id == tenant_id) if tenant_id else or_(mine, _of(*START))
     places = [row.place for row in db.session.scalars(select(Snapshot).where(wanted))]
@@ -118,8 +119,18 @@ def take_away(organization_id: str, tenant_id: str | None) -> list[Place]:
 
 def take_all_away() -> None:
     """All rows go. Call it in a transaction()."""
-    alone(Snapshot)
+    _take_turn()
     db.session.execute(delete(Snapshot))
+
+
+def _take_turn() -> None:
+    """Nobody writes files until this transaction ends. Busy if somebody does for too long."""
+    try:
+        alone(Snapshot)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+            raise Busy from error
+        raise
 
 
 def places() -> Iterator[Place]:

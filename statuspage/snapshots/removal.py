@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 
-from ..database import hiding
 from ..models import snapshot
 from ..models.errors import Conflict
+from ..models.hiding import hiding
 from .files import names_of
 from .store import Store, Unreachable
 
@@ -18,13 +18,15 @@ class Removal:
         self._app, self._store = app, store
 
     def listen(self) -> None:
-        hiding.connect(self.hide, sender=self._app)
+        hiding.connect(self.hide)
 
     def hide(self, sender: Any, organization_id: str, tenant_id: str | None) -> None:
         """Remove the files of an organization's pages, or of one tenant's; Conflict if that fails.
 
         Runs in the transaction that hides them, and holds the writer off until that ends.
         """
+        if current_app._get_current_object() is not self._app:  # type: ignore[attr-defined]
+            return
         places = snapshot.take_away(organization_id, tenant_id)
         if not places:
             return
