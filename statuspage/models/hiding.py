@@ -1,4 +1,4 @@
-"""Hiding: a page leaves the public, moves or is deleted. Who keeps copies of it hears so before the commit."""
+"""Hiding: a page leaves the public, moves or is deleted. Who keeps copies hears so before the commit."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from blinker import Signal
 from ..database import committing, db
 
 hiding = Signal()
-"""`organization_id` and `tenant_id` (None: the organization with all its tenants) say whose page it is. Copies
-go now; what a receiver raises refuses the change."""
+"""`organization_id` and `tenant_id` (None: the organization with all its tenants) say whose it is. Copies go
+now; what a receiver raises refuses the change."""
 
 
 def will_hide(organization_id: str, tenant_id: str | None = None) -> None:

@@ -74,6 +74,20 @@ def due(build: str, before: datetime) -> list[tuple[Place, str | None]]:
     return found
 
 
+def left_over() -> list[Place]:
+    """Pages that have files and are not public there any more: their organization came from a backup."""
+    public = {tuple(row) for pages, _ in (_OWN, _TENANTS) for row in db.session.execute(pages)}
+    there = {
+        (organization, tenant): f"/{slug}/{sub}" if tenant else f"/{slug}"
+        for organization, tenant, slug, sub, _ in public
+    }
+    return [
+        place
+        for place in places()
+        if place.path and there.get((place.organization_id, place.tenant_id)) != place.path
+    ]
+
+
 def start_stamp() -> str:
     """What the start page shows: the public organizations, and the position of one that is alone."""
     o = Organization

@@ -42,7 +42,10 @@ class Writer:
         self._write_site()
         self._sweep_if_due()
         pages = snapshot.due(self._build, database_time(db.session()) - self._refresh)
+        passed = snapshot.left_over() if pages else []
         db.session.rollback()
+        for place in passed:
+            self._take_away(place)
         for place, id in pages:
             if not keep():
                 return
@@ -67,6 +70,11 @@ class Writer:
                     snapshot.now_written(row, stamp, self._build)
         finally:
             self._store.discard(prepared)
+
+    def _take_away(self, place: Place) -> None:
+        with transaction():
+            for each in snapshot.take_away(place.organization_id, place.tenant_id or None):
+                self._store.remove(names_of(self._store, each))
 
     def _begin(self, place: Place) -> str | None:
         try:

@@ -5,11 +5,13 @@ import re
 from datetime import timedelta
 
 from lxml import html
+from sqlalchemy import update
 
 from statuspage.clock import now
 from statuspage.database import db, transaction
 from statuspage.models.embedding import allow_embedding
 from statuspage.models.incident import Incident
+from statuspage.models.organization import Organization, Tenant
 from statuspage.models.snapshot import Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
 from tests.snapshots.conftest import write
@@ -114,4 +116,14 @@ def test_what_no_row_knows_is_swept_away(app, cast, folder, writer):
     write(writer)
     assert "initech.html" not in folder.names()
     assert "static/old.js" in folder.names(), "an open page may need it"
+    assert "acme.html" in folder.names()
+
+
+def test_what_a_restore_made_private_goes(app, cast, folder, writer):
+    write(writer)
+    with db.engine.begin() as connection:  # as a restore does: past all verbs
+        connection.execute(update(Organization).values(epoch="restored"))
+        connection.execute(update(Tenant).where(Tenant.id == "tenant-789").values(visibility="private"))
+    write(writer)
+    assert not [name for name in folder.names() if "north" in name or "tenant-789" in name]
     assert "acme.html" in folder.names()
