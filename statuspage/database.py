@@ -34,6 +34,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "pk": "pk_%(table_name)s",
 }
+log = logging.getLogger(__name__)
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code, in the manual's appendix "Error Codes"
 LOCK_SECONDS = 15.0  # how long a writer queues for its turn before it is told that the site is busy
 
@@ -91,10 +92,7 @@ Model.registry.update_type_annotation_map({datetime: UtcDateTime()})
 committed = Signal()
 """Sent after a commit that recorded events: `sender` is the organization's id. Facts only, no objects."""
 
-
-committing = Signal()
-"""Sent inside a transaction() when all is done and nothing committed; what a receiver raises refuses it."""
-
+committing = Signal()  # sent inside a transaction() at its end; what a receiver raises refuses it
 
 ALPHABET = string.ascii_lowercase + string.digits
 
@@ -185,7 +183,7 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
     session.rollback()  # ends the read transaction: the lock comes first,
     session.expire_all()  # and what was read before it may be old
-    session.info.update(writing=True, recorded=set(), hidden=set(), by=by)
+    session.info.update(writing=True, recorded=set(), lines=[], hidden=set(), by=by)
     try:
         with _writing_turn(session):
             _lock(session, organizations, ids)
@@ -193,12 +191,14 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
             session.flush()
             committing.send(session)
             session.commit()
-        recorded = session.info["recorded"]
+        recorded, lines = session.info["recorded"], session.info["lines"]
     except BaseException:
         session.rollback()
         raise
     finally:
-        session.info.update(writing=False, recorded=set(), hidden=set(), by=None)
+        session.info.update(writing=False, recorded=set(), lines=[], hidden=set(), by=None)
+    if lines:
+        log.info("committed %s", " ".join(lines), extra={"events": lines, "user": by})
     for organization_id in sorted(recorded):
         committed.send(organization_id)
 

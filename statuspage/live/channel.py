@@ -88,7 +88,7 @@ class Channel(Boards):
             if head[:2] == (self.state.epoch, self.state.seq) and view is None:
                 return
             missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
-            lines = [] if missed else self._lines(session, head.seq)
+            lines = [] if missed else self._lines(session, self.state.seq, head.seq)
             if missed:
                 loaded = loading.load(session, self.organization_id, self._views(view))
             else:
@@ -102,9 +102,8 @@ class Channel(Boards):
     def _views(self, also: str | None) -> list[str]:
         return [view for view in {*(view for _, view in self.boards), also} if view]
 
-    def _lines(self, session: Session, through: int) -> list[Line]:
+    def _lines(self, session: Session, after: int, through: int) -> list[Line]:
         lines: list[Line] = []
-        after = self.state.seq
         while after < through and (
             page := feed.read(session, self.organization_id, self.state.epoch, after, through)
         ):
@@ -175,6 +174,19 @@ class Channel(Boards):
     def remembers(self, cursor: Cursor) -> bool:
         """Whether every line after this position is in memory."""
         return cursor.epoch == self.state.epoch and self.memory.floor <= cursor.seq <= self.state.seq
+
+    def recall(self) -> None:
+        """Remember what was before this process, once: after a restart everybody asks for it at once."""
+        with self.lock:
+            if self.memory.recalled:
+                return
+            with snapshot() as session:
+                head = session.execute(HEAD, {"organization": self.organization_id}).one_or_none()
+                if head is None or head.epoch != self.state.epoch:
+                    return
+                floor = max(self.memory.reach, head.pruned_through)
+                lines = self._lines(session, floor, self.memory.floor)
+            self.memory.recall(lines, floor)
 
     def status_message(self, scope: Scope) -> Message:
         """The derived `status-update`: the last state, not a line of the log, so without `id`."""

@@ -105,6 +105,8 @@ def past(channel: Channel, scope: Scope, cursor: Cursor) -> Past:
         now = channel.state
         if cursor.epoch == now.epoch and now.position(scope) <= cursor.seq <= now.seq:
             return Past([], Cursor(now.epoch, now.seq), more=False)
+        if cursor.epoch == now.epoch and not channel.remembers(cursor):
+            channel.recall()
         if channel.remembers(cursor):
             lines = [x for x in channel.memory.after(cursor.seq) if x.is_data and scope.shows(x.tenant_id)]
             return Past(lines, Cursor(now.epoch, now.seq), more=False)

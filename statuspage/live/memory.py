@@ -16,13 +16,25 @@ class Memory:
     """Every line after `floor`, as the log has it now."""
 
     def __init__(self, floor: int, size: int = REMEMBERED) -> None:
+        self._size = size
         self._lines: deque[Line] = deque(maxlen=size)
         self.floor = floor
+        self.recalled = False
 
     def add(self, line: Line) -> None:
         if len(self._lines) == self._lines.maxlen:
             self.floor = self._lines[0].seq
         self._lines.append(line)
+
+    @property
+    def reach(self) -> int:
+        """Where the lines would begin that there is room for before those at hand."""
+        return max(0, self.floor - (self._size - len(self._lines)))
+
+    def recall(self, lines: Iterable[Line], floor: int) -> None:
+        """These come before those at hand, and all after `floor` is among them: from before this process."""
+        self._lines.extendleft(reversed(list(lines)))
+        self.floor, self.recalled = floor, True
 
     def after(self, seq: int) -> Iterator[Line]:
         """Those after this one, in order; found from the end, for it is the end that most ask for."""
@@ -32,7 +44,7 @@ class Memory:
     def clear(self, floor: int) -> None:
         """The log starts anew here."""
         self._lines.clear()
-        self.floor = floor
+        self.floor, self.recalled = floor, False
 
     def forget(self, session: Session, news: Iterable[Line]) -> None:
         """What these lines say was edited or deleted may be blank in the log now: look, and read it again.

@@ -124,6 +124,7 @@ class Organization(Look, Model):
         self._advance(event, tenant)
         db.session.add(event)
         db.session.info["recorded"].add(self.id)
+        db.session.info["lines"].append(f"{self.epoch}:{self.seq}")
         return event
 
     def _advance(self, event: Event, tenant: "Tenant | None") -> None:

@@ -271,3 +271,19 @@ def test_a_board_that_nobody_watched_and_that_looks_as_before_sends_nobody_to_as
     board = channel.board(cast.acme.scope, "page")
     assert board.change(before) is None
     assert (board.pushed_cursor, board.cursor > before) == (before, True)
+
+
+def test_after_a_restart_the_past_is_read_once_for_all_who_come_back(cast, watched, asked):
+    at = f"{cast.acme.epoch}:{cast.acme.seq}"
+    for name in ("One", "Two"):
+        rename(cast, name)
+    watched.channels.clear()  # as a process that begins
+    watched.channel(cast.acme.id)
+    watched.behind()
+    heard = [take_seat(watched, cast.acme.scope, "data", at).connection.heard]
+    asked.clear()
+    heard.append(take_seat(watched, cast.acme.scope, "data", at).connection.heard)
+    assert asked == []
+    names = [message.payload["data"].get("name") for message in heard[0] if message.name == "service-update"]
+    assert names[-1] == "Two"
+    assert len(heard[0]) == len(heard[1]) > 2

@@ -1,0 +1,110 @@
+"""How soon a change is on the other node, and what it costs when everybody comes back at once."""
+
+import re
+import statistics
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from bench.build import build
+from bench.contenders import SOCKET_PATH
+from bench.load import Load, allow_descriptors
+from tests.cluster.cluster import ORGANIZATION, Cluster
+from tests.live.listener import Listener
+from tests.server import Server
+
+pytestmark = pytest.mark.alone
+CHANGES = 40
+
+
+@pytest.fixture
+def cluster(tmp_path) -> Iterator[Cluster]:
+    with Cluster(tmp_path, nodes=2) as found:
+        yield found
+
+
+def delays(cluster: Cluster, changes: int) -> tuple[list[float], list[float]]:
+    """Seconds until a client of the node that made a change has it, and until one of the other has."""
+    here, there = (Listener(node.url, "websocket") for node in cluster.nodes)
+    found: tuple[list[float], list[float]] = ([], [])
+    with httpx.Client(headers={"Authorization": f"Bearer {cluster.token}"}, timeout=10) as client:
+        for ear in (here, there):
+            ear.join(ORGANIZATION)
+            ear.heard_at = {}
+            ear.client.on("service-update", lambda event, ear=ear: heard(ear, event))
+        for number in range(changes):
+            body = {"type": "service-update", "data": {"mark": number}, "organizationId": ORGANIZATION}
+            begun = time.monotonic()
+            answer = client.post(f"{cluster.nodes[0].url}/api/websocket/broadcast", json=body)
+            id = answer.json()["ids"][0]
+            for ear, kept in zip((here, there), found, strict=True):
+                ear.until(lambda ear=ear, id=id: id in ear.heard_at)
+                kept.append(ear.heard_at[id] - begun)
+    for ear in (here, there):
+        ear.close()
+    return found
+
+
+def heard(ear: Listener, event: dict) -> None:
+    ear.heard_at[event["id"]] = time.monotonic()
+    ear.hear("service-update", event)
+
+
+def p95(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+@pytest.mark.timeout(90)
+def test_the_other_node_is_as_quick_as_this_one(cluster):
+    delays(cluster, 5)  # warm
+    here, there = delays(cluster, CHANGES)
+    print(f"p95 here {p95(here) * 1000:.1f} ms, on the other node {p95(there) * 1000:.1f} ms")
+    assert p95(there) <= 1.5 * p95(here)
+    cluster.valkey.kill()
+    here, there = delays(cluster, 10)
+    print(f"without the doorbell: {p95(there) * 1000:.0f} ms")
+    assert max(there) < 2
+
+
+def statements(server: Server) -> float:
+    found = re.search(r"^statuspage_database_statements_total (\S+)$", metrics(server), re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
+def metrics(server: Server) -> str:
+    return httpx.get(server.url + "/metrics").text
+
+
+CLIENTS = 5_000
+STATEMENTS = 60
+
+
+@pytest.mark.timeout(120)
+def test_five_thousand_come_back_at_once(tmp_path):
+    """After a kill -9: all are current again, no request fails, and the database hardly notices."""
+    build()
+    allow_descriptors()
+    with Server(tmp_path / "instance", LOG_LEVEL="warning") as server, Load() as load:
+        token = {"Authorization": f"Bearer {server.token}"}
+        cursor = httpx.get(f"{server.url}/api/status?organizationId={ORGANIZATION}").json()["cursor"]
+        body = {"type": "service-update", "data": {"mark": "x"}, "organizationId": ORGANIZATION}
+        for _ in range(3):  # what they missed
+            httpx.post(f"{server.url}/api/websocket/broadcast", json=body, headers=token).raise_for_status()
+        server.kill()
+        server.start()
+        httpx.get(server.url + "/acme").raise_for_status()
+        before = statements(server)
+        claim = f'["authenticate",{{"organizationId":"{ORGANIZATION}","cursor":"{cursor}"}}]'
+        others: list[float] = []
+        seconds = load.connect(server.port, CLIENTS, claim, path=SOCKET_PATH, window=1_000)
+        begun = time.monotonic()
+        assert httpx.get(server.url + "/globex").is_success
+        others.append(time.monotonic() - begun)
+        cost = statements(server) - before
+        print(f"{CLIENTS} came back in {seconds:.1f} s, with {cost:.0f} statements")
+        assert cost < STATEMENTS
+        assert f'statuspage_connections{{transport="websocket"}} {CLIENTS:.1f}' in metrics(server)
+        assert "Traceback" not in server.log
