@@ -197,6 +197,7 @@ function climbLater() {
 function takeOver(connection) {
   working?.close();
   [working, trying, tries] = [connection, null, 0];
+  document.getElementById("aged")?.remove(); // no snapshot any more
   if (connection.rung === poll) climbLater();
 }
 

@@ -23,7 +23,8 @@ let trying = null; // the one that may take over
 let level = 0; // the rung to try next
 let failures = 0; // of that rung, in a row
 let tries = 0; // since a connection lived: the back-off grows with it
-let seen = performance.timeOrigin; // the last sign of life
+const aged = document.querySelector("#aged time"); // of a snapshot, which says when it was made
+let seen = aged ? Date.parse(aged.dateTime) : performance.timeOrigin; // the last sign of life
 let timer;
 
 /** One try at a rung, until it fails or falls silent. */

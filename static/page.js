@@ -141,6 +141,7 @@ function showMark() {
 function takeState({ detail }) {
   const goesOn = live && !live.transport && !detail.transport;
   live = { ...detail, since: goesOn ? live.since : Date.now() };
+  if (live.transport) $("aged")?.remove(); // what was missing is here, or on its way
   showMark();
 }
 

@@ -8,7 +8,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from . import cli, config, database, live, web
+from . import cli, config, database, live, snapshots, web
 from .database import db
 from .jobs import Jobs
 from .models import connection, figure, retention
@@ -33,6 +33,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     jobs.add("roll up figures", 60, figure.roll_up)
     live.create(app, build=assets.register(app), node=jobs.node, on_first_use=jobs.start)
     web.register(app)
+    snapshots.register(app)
     cli.register(app)
     if proxies := app.config["PROXIES"]:  # around all the rest: who asks, and whether over TLS
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import parsing
+
 ROOT = Path(__file__).resolve().parent.parent
 DAY = 86_400  # seconds
 
@@ -75,19 +77,6 @@ def _level(text: str) -> str:
     if text.upper() not in logging.getLevelNamesMapping():
         raise ValueError("write debug, info, warning or error")
     return text.upper()
-
-
-def _origins(text: str) -> list[str]:
-    origins = [origin.strip().rstrip("/") for origin in text.split(",") if origin.strip()]
-    for origin in origins:
-        parts = urlsplit(origin)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.netloc
-            or parts.geturl() != f"{parts.scheme}://{parts.netloc}"
-        ):
-            raise ValueError(f"“{origin}” is no origin; write https://status.example.org")
-    return origins
 
 
 def _node(text: str) -> str:
@@ -156,7 +145,7 @@ SETTINGS = (
     Setting(
         "ORIGINS",
         [],
-        _origins,
+        parsing.origins,
         "Other sites whose pages may open live connections and call the API, separated by commas.",
     ),
     Setting(
@@ -165,6 +154,34 @@ SETTINGS = (
         _count,
         "How many proxies stand in front, each adding to `X-Forwarded-For` and `-Proto`; 0 believes none.",
     ),
+    Setting(
+        "PUBLIC_URL",
+        "",
+        parsing.origin,
+        "Where visitors reach this site, `https://status.example.org`: for links in snapshots.",
+    ),
+    Setting(
+        "SNAPSHOTS",
+        "",
+        parsing.snapshots,
+        "Where public pages are kept as plain files: a folder by its whole path, or `s3://bucket/prefix`. "
+        "Empty: nowhere. See [deploying](deploying.md#snapshots).",
+    ),
+    Setting(
+        "SNAPSHOT_REFRESH",
+        300.0,
+        _seconds,
+        "Seconds after which a snapshot is written again, though nothing changed.",
+    ),
+    Setting(
+        "S3_ENDPOINT",
+        "https://s3.amazonaws.com",
+        parsing.origin,
+        "The S3-compatible store of an `s3://` in SNAPSHOTS.",
+    ),
+    Setting("S3_REGION", "us-east-1", str, "Its region."),
+    Setting("S3_ACCESS_KEY", "", str, "Its access key."),
+    Setting("S3_SECRET_KEY", "", str, "And the secret of that."),
     Setting("NODE", "", _node, "This node's name; long-polling session ids begin with it."),
     Setting(
         "BUS_URL",

@@ -92,6 +92,7 @@ Model.registry.update_type_annotation_map({datetime: UtcDateTime()})
 committed = Signal()
 """Sent after a commit that recorded events: `sender` is the organization's id. Facts only, no objects."""
 
+committing = Signal()  # sent inside a transaction() at its end; what a receiver raises refuses it
 
 ALPHABET = string.ascii_lowercase + string.digits
 
@@ -182,19 +183,20 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
     session.rollback()  # ends the read transaction: the lock comes first,
     session.expire_all()  # and what was read before it may be old
-    session.info.update(writing=True, recorded=set(), lines=[], by=by)
+    session.info.update(writing=True, recorded=set(), lines=[], hidden=set(), by=by)
     try:
         with _writing_turn(session):
             _lock(session, organizations, ids)
             yield
             session.flush()
+            committing.send(session)
             session.commit()
         recorded, lines = session.info["recorded"], session.info["lines"]
     except BaseException:
         session.rollback()
         raise
     finally:
-        session.info.update(writing=False, recorded=set(), lines=[], by=None)
+        session.info.update(writing=False, recorded=set(), lines=[], hidden=set(), by=None)
     if lines:
         log.info("committed %s", " ".join(lines), extra={"events": lines, "user": by})
     for organization_id in sorted(recorded):

@@ -155,7 +155,8 @@ def remade(head: Head, items: list[Any]) -> bytes:
 
 def doubled(kept: bytes) -> bytes:
     items = lines_of(kept)
-    return remade(Head(items[0]["revision"], now()), [*items[:3], items[2], *items[3:]])
+    row = next(at for at, item in enumerate(items) if isinstance(item, list))
+    return remade(Head(items[0]["revision"], now()), [*items[:row], items[row], *items[row:]])
 
 
 def orphaned(kept: bytes) -> bytes:
@@ -175,7 +176,7 @@ WRONG: list[tuple[Callable[[bytes], bytes], str]] = [
     (lambda kept: gzip.compress(b'{"another": "kind"}\n'), "no backup"),
     (lambda kept: kept[: len(kept) // 2], "cut short"),
     (lambda kept: kept[:-1], "cut short"),
-    (lambda kept: kept[:400] + bytes([kept[400] ^ 1]) + kept[401:], "damaged"),
+    (lambda kept: kept[:400] + bytes([kept[400] ^ 1]) + kept[401:], "damaged|contradicts itself"),
     (one_row_less, "damaged"),
     (
         lambda kept: gzip.compress(gzip.decompress(kept).replace(b'"version":1', b'"version":2')),

@@ -43,6 +43,8 @@ COMMANDS = {
     "token list",
     "token revoke",
     "service status",
+    "snapshot forget",
+    "snapshot write",
     "backup",
     "restore",
     "move",

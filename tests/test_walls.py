@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "backup": {"clock", "config", "database", "models"},
     "schemas": {"models.status", "models.access", "models.event"},
     "live": {"clock", "config", "database", "models", "schemas"},
+    "snapshots": {"clock", "config", "database", "models", "live", "web"},
     "logs": set(),
     "web": {"clock", "config", "database", "models", "schemas", "live", "logs"},
 }

@@ -23,7 +23,7 @@ from ..models.user import User
 from . import elsewhere, file, rows
 from .file import Head
 
-OF_PROCESSES = frozenset({"node", "job"})
+OF_PROCESSES = frozenset({"node", "job", "snapshot"})
 """Tables that say what runs now, in whichever database it is: never copied, never touched."""
 
 PASSING = frozenset({"user_session", "invitation", "idempotent_request"})

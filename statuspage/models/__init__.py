@@ -15,6 +15,7 @@ from . import (  # noqa: F401
     reach,
     service,
     session,
+    snapshot,
     token,
     usage,
     user,

@@ -13,6 +13,7 @@ from ..database import Model, database_time, db, new_id
 from . import name as names
 from .errors import Conflict, Invalid
 from .event import ACCESS, DATA_NAMES, Event
+from .hiding import will_hide
 from .look import Look
 from .scope import Scope
 from .status import Visibility
@@ -154,6 +155,7 @@ class Organization(Look, Model):
             if self.slug != self.id:
                 names.release(self.slug)
             self.slug = slug
+            will_hide(self.id)
         self.name = name or self.name
         self.timezone = timezone or self.timezone
         self.indexed = self.indexed if indexed is None else indexed
@@ -169,6 +171,8 @@ class Organization(Look, Model):
         self.record(ACCESS, "shown" if shown else "hidden", subject, tenant=tenant)
         if shown:
             self.renew_epoch()
+        else:
+            will_hide(self.id, tenant.id if tenant else None)
 
     def renew_epoch(self) -> None:
         """Start a new life of the log: no old cursor, and no guessed one, reads what was before."""
@@ -212,6 +216,7 @@ class Organization(Look, Model):
             db.session.delete(held)
         db.session.delete(self)
         db.session.info["recorded"].add(self.id)
+        will_hide(self.id)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -283,6 +288,7 @@ class Tenant(Model):
             if self.slug != self.id:
                 names.release(self.slug, parent=self.organization_id)
             self.slug = slug
+            will_hide(self.organization_id, self.id)
         self.name = name or self.name
         self.organization.record("settings", "tenant-updated", self.id, tenant=self)
         if visibility and visibility != self.visibility:
@@ -306,6 +312,7 @@ class Tenant(Model):
         for held in db.session.scalars(select(names.Name).where(names.Name.owner_id == self.id)):
             db.session.delete(held)
         db.session.delete(self)
+        will_hide(organization.id, self.id)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, render_template, request
 from ..live.parts import NO_DATA
 from ..models.status import ServiceStatus
 from . import document
+from .templating import moment
 from .tenancy import scope_of_path
 
 blueprint = Blueprint("badge", __name__)
@@ -73,13 +74,15 @@ def badge(org: str, tenant: str | None = None) -> Response:
     tag = f"badge-{label.encode().hex()}-{state.cursor(scope)}"
     response = document.conditional(scope, state, tag)
     if response.status_code == 200:
+        as_of = document.as_of()  # a badge cannot say more than that it is old
         empty = state.is_empty(scope)
         status = state.status(scope)
+        word = "No data" if empty else status.word
         response.set_data(
             render_template(
                 "embed/badge.svg",
                 label=Half(label),
-                word=Half("No data" if empty else status.word),
+                word=Half(f"{word}, {moment(as_of)}" if as_of else word),
                 colour=COLOURS[NO_DATA if empty else status],
             )
         )

@@ -23,6 +23,7 @@ from .headers import page_policy
 from .look import accent_style
 from .page_cache import encoding_of
 
+AS_OF = "statuspage.as_of"  # of the WSGI environment, see as_of()
 FRAME = ("name", "accent", "subscribe", "links")  # parts that do not stand in the board
 WORTH_PACKING = 1_000  # bytes
 # Everybody may keep it but asks whether it is still so. A proxy may show it for an hour while we are down;
@@ -117,6 +118,11 @@ def _packed(content: bytes) -> bytes:
     return gzip.compress(content, 6, mtime=0)
 
 
+def as_of() -> datetime | None:
+    """When this document is to be read later, as a snapshot: the moment it is made at. Else None."""
+    return request.environ.get(AS_OF)
+
+
 def origin() -> str:
     """Where visitors reach us, for links that leave the page; the proxies of PROXIES say whether by TLS."""
     return request.host_url.rstrip("/")
@@ -130,6 +136,7 @@ def render(template: str, scope: Scope, state: State, parts: tuple[Part, ...], *
         state=state,
         path=state.path(scope),
         origin=origin(),
+        as_of=as_of(),
         indexed=welcomes_crawlers(scope, state),
         accent=accent_style(state.accent) if state.accent else None,
         frame={part.id: part for part in parts if part.id in FRAME},

@@ -43,6 +43,7 @@ def embed(org: str, tenant: str | None = None) -> Response:
         path=state.live_path(scope),
         theme=theme,
         origins=origins,
+        as_of=document.as_of(),
     )
     return document.fill(response, page)
 

@@ -14,6 +14,7 @@ from ..models.event import Event
 from ..models.incident import Incident
 from ..models.scope import Scope
 from . import document
+from .templating import moment
 from .tenancy import scope_of_path
 
 blueprint = Blueprint("feeds", __name__)
@@ -56,6 +57,8 @@ def _feed(state: State, scope: Scope, incidents: list[IncidentFacts], base: str)
     feed = ElementTree.Element("feed", {"xmlns": ATOM, "xml:lang": "en", "xml:base": f"{base}{path}"})
     _add(feed, "id", _tag(state, "/".join(["history", *filter(None, [scope.tenant_id])])))
     _add(feed, "title", f"{state.title(scope)}: incidents")
+    if as_of := document.as_of():
+        _add(feed, "subtitle", f"As of {moment(as_of)}. The live server cannot be reached.")
     _add(feed, "updated", iso(max([state.created_at, *(i.updated_at for i in incidents)])))
     _add(feed, "link", rel="self", type="application/atom+xml", href=f"{base}{path}/history.atom")
     _add(feed, "link", rel="alternate", type="text/html", href=f"{base}{path}")

@@ -40,7 +40,7 @@ def index() -> Response:
         return redirect("/setup", 303)  # type: ignore[return-value]
     if len(organizations) == 1:
         return share_at_start(show(organizations[0].scope, "page"))
-    page = render_template("public/index.html", organizations=organizations)
+    page = render_template("public/index.html", organizations=organizations, as_of=document.as_of())
     return Response(page, headers={"Cache-Control": "no-cache"})
 
 

@@ -1,0 +1,51 @@
+"""Removal: a page that is public no more has no files when that is acknowledged."""
+
+from typing import Any
+
+from flask import Flask, current_app
+
+from ..models import snapshot
+from ..models.errors import Conflict
+from ..models.hiding import hiding
+from .files import names_of
+from .store import Store, Unreachable
+
+
+class Removal:
+    """Hears what will be hidden, before that is committed."""
+
+    def __init__(self, app: Flask, store: Store | None) -> None:
+        self._app, self._store = app, store
+
+    def listen(self) -> None:
+        hiding.connect(self.hide)
+
+    def hide(self, sender: Any, organization_id: str, tenant_id: str | None) -> None:
+        """Remove the files of an organization's pages, or of one tenant's; Conflict if that fails.
+
+        Runs in the transaction that hides them, and holds the writer off until that ends.
+        """
+        if current_app._get_current_object() is not self._app:  # type: ignore[attr-defined]
+            return
+        places = snapshot.take_away(organization_id, tenant_id)
+        if not places:
+            return
+        if self._store is None:
+            raise Conflict(
+                "This page has snapshots, and the setting SNAPSHOTS, which says where, is empty here. "
+                "Nothing was changed. Set it; or, if they are gone, run: flask snapshot forget"
+            )
+        try:
+            for place in places:
+                self._store.remove(names_of(self._store, place))
+        except Unreachable as error:
+            raise Conflict(
+                f"The snapshots of this page could not be removed ({error}). "
+                "Nothing was changed; please try again."
+            ) from error
+
+    def remove_all(self) -> None:
+        """Every file, and what is known of them. Call it in a transaction()."""
+        snapshot.take_all_away()
+        if self._store:
+            self._store.remove(self._store.names())

@@ -1,0 +1,195 @@
+"""Where snapshots are: a folder, or a bucket of an S3-compatible store.
+
+A store knows files by name, as `acme/north.html`. `prepare` files, then `publish` them: each is there whole
+or not at all. Every failure is an Unreachable.
+"""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from ..database import new_id
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".atom": "application/atom+xml; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+}
+LEFT_SECONDS = 600.0  # no writer takes so long between two steps
+SECONDS = 5.0  # so long an answer of the bucket is waited for, and its connection half as long
+
+
+class Unreachable(Exception):
+    """The store could not be read or written; the reason in words."""
+
+
+class Store(Protocol):
+    def prepare(self, files: Mapping[str, bytes]) -> Any:
+        """Bring the files near. Nobody sees them."""
+
+    def publish(self, prepared: Any) -> None:
+        """Put them in place, each at once."""
+
+    def discard(self, prepared: Any) -> None:
+        """They are not wanted any more, or published."""
+
+    def remove(self, names: Iterable[str]) -> None:
+        """They are gone when this returns, or were never there."""
+
+    def discard_old(self) -> None:
+        """What writers that were killed have left near goes."""
+
+    def names(self, prefix: str = "") -> list[str]:
+        """The names of all files that begin so."""
+
+
+class Folder:
+    """`site/` is what a proxy serves; files are made in `new/` beside it and renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self.site, self._new = root / "site", root / "new"
+        for folder in (self.site, self._new):
+            with _disk():
+                folder.mkdir(parents=True, exist_ok=True)
+
+    def prepare(self, files: Mapping[str, bytes]) -> Any:
+        folder = self._new / new_id()
+        with _disk():
+            folder.mkdir()
+            for number, content in enumerate(files.values()):
+                (folder / str(number)).write_bytes(content)
+        return folder, list(files)
+
+    def publish(self, prepared: Any) -> None:
+        folder, names = prepared
+        for number, name in enumerate(names):
+            with _disk():
+                place = self.site / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(folder / str(number), place)
+
+    def discard(self, prepared: Any) -> None:
+        shutil.rmtree(prepared[0], ignore_errors=True)
+
+    def discard_old(self) -> None:
+        """What writers that were killed have left."""
+        for folder in self._new.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - folder.stat().st_mtime > LEFT_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            place = self.site / name
+            with _disk(), suppress(FileNotFoundError, NotADirectoryError):
+                place.unlink()
+            self._remove_empty(place.parent)
+
+    def _remove_empty(self, folder: Path) -> None:
+        """Its name is a page's, which nobody shall read any more."""
+        while folder != self.site:
+            try:
+                folder.rmdir()
+            except FileNotFoundError:
+                pass
+            except OSError:
+                return
+            folder = folder.parent
+
+    def names(self, prefix: str = "") -> list[str]:
+        folder = self.site / prefix.rpartition("/")[0]
+        with _disk():
+            found = [str(path.relative_to(self.site)) for path in folder.rglob("*") if path.is_file()]
+        return sorted(name for name in found if name.startswith(prefix))
+
+
+class Bucket:
+    """Files below a prefix of a bucket. Its versions, where it keeps any, are the operator's to forget."""
+
+    def __init__(self, url: str, endpoint: str, region: str, key: str, secret: str) -> None:
+        from minio import Minio  # only who has a bucket pays for it
+        from urllib3 import PoolManager, Timeout
+
+        parts, at = urlsplit(url), urlsplit(endpoint)
+        self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
+        self._connections = PoolManager(timeout=Timeout(connect=SECONDS / 2, read=SECONDS), retries=False)
+        self._client = Minio(
+            at.netloc,
+            access_key=key,
+            secret_key=secret,
+            region=region,
+            secure=at.scheme == "https",
+            http_client=self._connections,
+        )
+
+    def prepare(self, files: Mapping[str, bytes]) -> Any:
+        return dict(files)
+
+    def publish(self, prepared: Any) -> None:
+        for name, content in prepared.items():
+            with _bucket():
+                self._client.put_object(
+                    self._bucket,
+                    self._key(name),
+                    io.BytesIO(content),
+                    len(content),
+                    content_type=content_type(name),
+                    metadata={"Cache-Control": "no-cache"},
+                )
+
+    def discard(self, prepared: Any) -> None:
+        prepared.clear()
+
+    def discard_old(self) -> None:
+        """Nothing was brought near."""
+
+    def remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            with _bucket():
+                self._client.remove_object(self._bucket, self._key(name))
+
+    def names(self, prefix: str = "") -> list[str]:
+        with _bucket():
+            found = self._client.list_objects(self._bucket, prefix=self._key(prefix), recursive=True)
+            return sorted(str(each.object_name)[len(self._key("")) :] for each in found)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._connections.clear()
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}" if self._prefix else name
+
+
+def content_type(name: str) -> str:
+    suffix = Path(name).suffix
+    return TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unreachable(f"{error.filename or 'the folder'}: {error.strerror or error}") from error
+
+
+@contextmanager
+def _bucket() -> Iterator[None]:
+    from minio.error import MinioException
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (MinioException, HTTPError, OSError, ValueError) as error:
+        raise Unreachable(str(error)) from error
