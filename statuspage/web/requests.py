@@ -7,6 +7,7 @@ from flask import Flask, Response, g, request
 
 from .. import logs
 from . import metrics
+from .door import SHARED
 
 log = logging.getLogger(__name__)
 SLOW_SECONDS = 2.0
@@ -23,7 +24,8 @@ def register(app: Flask) -> None:
         if "begun" not in g:
             return response
         seconds = time.perf_counter() - g.begun
-        response.headers["X-Request-Id"] = g.request_id
+        if SHARED not in request.environ:  # the same bytes go to others
+            response.headers["X-Request-Id"] = g.request_id
         rule = request.url_rule.rule if request.url_rule else "none"
         metrics.REQUESTS.labels(request.method, rule, str(response.status_code)).observe(seconds)
         if not _waits_by_design(response) and (seconds > SLOW_SECONDS or response.status_code >= 500):

@@ -7,17 +7,16 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
 from statuspage.database import db, transaction
 from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 from tests.browser.gate import Gate
-from tests.browser.visit import NETWORK, Visit, chromium
+from tests.browser.visit import NETWORK, Visit
 from tests.server import Server
 
 LOGO = b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 80 20"><rect width="80" height="20"/></svg>'
-SWITCHES = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
 
 Change = Callable[..., Any]
 Visitor = Callable[..., Visit]
@@ -105,19 +104,6 @@ def set_look(server: Server) -> Iterator[Change]:
 def gate(server: Server) -> Iterator[Gate]:
     with Gate(server.url) as gate:
         yield gate
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="session")
-def launch(playwright: Playwright) -> Callable[..., Browser]:
-    return lambda **more: playwright.chromium.launch(
-        **{"executable_path": chromium(), "args": SWITCHES, **more}
-    )
 
 
 @pytest.fixture(scope="session")

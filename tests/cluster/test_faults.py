@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browser.visit import Visit, chromium
+from tests.browser.visit import Visit
 from tests.cluster.cluster import ORGANIZATION, Cluster, Writer
 from tests.cluster.crowd import Crowd
 
 pytestmark = pytest.mark.alone
-SWITCHES = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+Launch = Callable[..., Browser]
+
+Fault = Callable[["Cluster", "Writer"], None]
 
 
 def kill_a_node(cluster: Cluster, writer: Writer) -> None:
@@ -66,7 +68,7 @@ def freeze_a_node(cluster: Cluster, writer: Writer) -> None:
     writer.go_on()
 
 
-FAULTS: list[Callable[[Cluster, Writer], None]] = [
+FAULTS: list[Fault] = [
     kill_a_node,
     lose_valkey,
     cut_a_node_from_the_doorbell,
@@ -82,9 +84,8 @@ def cluster(tmp_path) -> Iterator[Cluster]:
         yield found
 
 
-def converge(cluster: Cluster, faults: list[Callable[[Cluster, Writer], None]], rounds: int = 1) -> None:
-    with Crowd(cluster.url, 100, 40, 100, 60) as crowd, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
+def converge(launch: Launch, cluster: Cluster, faults: list[Fault], rounds: int = 1) -> None:
+    with Crowd(cluster.url, 100, 40, 100, 60) as crowd, launch() as browser:
         visits = [Visit(browser.new_context(), cluster.url) for _ in range(2)]
         for visit in visits:
             visit.page.goto(cluster.url + "/acme")
@@ -99,7 +100,6 @@ def converge(cluster: Cluster, faults: list[Callable[[Cluster, Writer], None]], 
             check(cluster, crowd, writer, api)
         for visit in visits:
             visit.expect_same_as_fresh(cluster.url)
-        browser.close()
     for node in cluster.nodes:
         assert "Traceback" not in node.log, node.log[-3000:]
 
@@ -122,14 +122,14 @@ def check(cluster: Cluster, crowd: Crowd, writer: Writer, api: httpx.Client) -> 
 
 
 @pytest.mark.timeout(180)
-def test_whatever_breaks_nothing_is_lost(cluster):
-    converge(cluster, FAULTS)
+def test_whatever_breaks_nothing_is_lost(launch, cluster):
+    converge(launch, cluster, FAULTS)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("nodes", [2, 3])
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_each_fault_for_a_minute(tmp_path, fault, nodes):
+def test_each_fault_for_a_minute(launch, tmp_path, fault, nodes):
     with Cluster(tmp_path, nodes) as found:
-        converge(found, [fault], rounds=8)
+        converge(launch, found, [fault], rounds=8)
