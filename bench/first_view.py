@@ -6,8 +6,8 @@ from playwright.sync_api import sync_playwright
 from bench.contenders import Ours
 from bench.figures import Figures
 from bench.plan import Plan
-from tests.browser.conftest import SWITCHES, chromium
 from tests.browser.test_first_view import KEPT, Wire
+from tests.browser.visit import SWITCHES, chromium
 
 
 def measure(figures: Figures, _plan: Plan) -> None:

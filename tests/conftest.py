@@ -26,10 +26,9 @@ from statuspage.database import db
 from statuspage.live import hub
 from statuspage.live.hub import Hub
 from statuspage.models import token, user
-from tests.browser.visit import chromium
+from tests.browser.visit import SWITCHES, chromium
 from tests.cast import Cast
 
-SWITCHES = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]  # of Chromium
 DATABASES = ("sqlite", "postgresql")
 POSTGRES = "STATUSPAGE_TEST_POSTGRES"  # the cluster's folder, shared by all workers of a run
 

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import BrowserContext, Page, expect
 
+SWITCHES = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]  # of Chromium
 DEADLINE = 15.0  # seconds; whatever shall happen has happened by then, or the test fails
 
 WEBSOCKET, STREAM, POLLING = "WebSocket", "server-sent events", "polling"
