@@ -132,7 +132,7 @@ class Cluster:
 
     def api(self) -> httpx.Client:
         return httpx.Client(
-            base_url=self.url + "/api", headers={"Authorization": f"Bearer {self.token}"}, timeout=10
+            base_url=self.url + "/api", headers={"Authorization": f"Bearer {self.token}"}, timeout=4
         )
 
     def _until(self, check: Callable[[], bool]) -> None:

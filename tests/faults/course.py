@@ -106,6 +106,19 @@ def _restore(desk: Desk) -> None:
         db.session.remove()
 
 
+def _register(desk: Desk) -> None:
+    new = {"organizationId": "org-456", "consumerId": "billing", "cursor": desk.notes["cursor"]}
+    desk.ask("POST", "/consumers", headers={"Idempotency-Key": "registered"}, **new)
+
+
+def _acknowledge(desk: Desk) -> None:
+    """All that waits for it."""
+    waiting = desk.ask("GET", "/events?consumer=billing")["events"]
+    assert waiting
+    consumer = desk.ask("GET", "/consumers?organizationId=org-456")["items"][0]
+    desk.ask("PUT", f"/consumers/{consumer['id']}/cursor", id=waiting[-1]["id"])
+
+
 COURSE = (
     Step("migrate", _migrate, again=True),
     Step("open an incident", _open_incident),
@@ -116,6 +129,8 @@ COURSE = (
         again=True,
     ),
     Step("broadcast once", _broadcast, again=True),
+    Step("register a consumer", _register, again=True),
+    Step("acknowledge", _acknowledge),
     Step("prune", _prune, again=True, in_pieces=True),
     Step("restore", _restore, again=True),
     Step(

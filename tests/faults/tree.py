@@ -281,13 +281,13 @@ def _unsound_log(lines: list[tuple], counted: list[int]) -> list[str]:
 
 
 def some(reference: Reference) -> list[int]:
-    """Of each step its first and last point, one in the middle, and those around its commits."""
+    """Of each step one in the middle, its last point, and those around its first commit."""
     points: set[int] = set()
     for number in range(len(COURSE)):
         mine = [at for at, (step, _, _) in enumerate(reference.before, 1) if step == number]
-        points |= {mine[0], mine[len(mine) // 2], mine[-1]}
+        points |= {mine[len(mine) // 2], mine[-1]}
         states = {at: reference.before[at - 1][2] for at in mine}
-        moved = [at for at in mine[1:] if states[at] != states[at - 1]][:2]
+        moved = [at for at in mine[1:] if states[at] != states[at - 1]][:1]
         points |= {near for at in moved for near in (at - 1, at)}
     return sorted(points)
 
