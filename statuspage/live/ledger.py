@@ -27,7 +27,8 @@ from .tally import Reach
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 2.0
-BATCH = 1000  # seats to one transaction: others write and are served in between
+BATCH = 100  # seats to one transaction: a thousand would keep everybody else waiting for 50 ms
+PAUSE = 0.005  # seconds between two of them: with none, the event loop would not look at its sockets
 LONGEST = 200_000  # seats that may wait while the database is away; then the oldest are forgotten
 
 
@@ -86,7 +87,7 @@ class Ledger:
                 self._introduce()
                 while self._seats:
                     self._write_seats([self._seats.popleft() for _ in range(min(BATCH, len(self._seats)))])
-                    time.sleep(0)
+                    time.sleep(PAUSE)
                 self._write_numbers()
             except Exception:
                 log.exception("The ledger met an error and tries again")
