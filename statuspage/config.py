@@ -297,7 +297,7 @@ def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **settings,
         "SQLALCHEMY_DATABASE_URI": settings["DATABASE_URL"],
-        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings["DATABASE_URL"]),
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings["DATABASE_URL"], settings.get("NODE", "")),
         "MAX_CONTENT_LENGTH": settings["MAX_BODY"],
         "MAX_FORM_MEMORY_SIZE": settings[
             "MAX_BODY"
@@ -305,7 +305,7 @@ def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _engine_options(url: str) -> dict[str, Any]:
+def _engine_options(url: str, node: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"pool_size": 20, "max_overflow": 20}
     return {
@@ -314,7 +314,9 @@ def _engine_options(url: str) -> dict[str, Any]:
         "pool_pre_ping": True,
         "pool_timeout": 20,
         "connect_args": {
-            name: value for name, value in GIVES_UP.items() if f"{name}=" not in urlsplit(url).query
+            name: value
+            for name, value in {**GIVES_UP, "application_name": f"statuspage {node}".strip()}.items()
+            if f"{name}=" not in urlsplit(url).query
         },
     }
 

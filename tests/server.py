@@ -1,4 +1,4 @@
-"""The real server as a process of its own: `python app.py` on a free port, with a private folder."""
+"""The real server as a process of its own: as `python app.py`, on a free port, with a private folder."""
 
 import contextlib
 import json
@@ -16,6 +16,7 @@ from flask import Flask
 
 from statuspage import config, create_app
 from statuspage.database import db
+from tests.fork_server import FORKS, Forked, fork
 
 COMMAND = ["-m", "tests.other_server"] if "OTHER_SERVER" in os.environ else ["app.py"]
 START_SECONDS = 60.0
@@ -36,7 +37,7 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self._settings = settings
-        self._process: subprocess.Popen | None = None
+        self._process: subprocess.Popen | Forked | None = None
 
     @property
     def url(self) -> str:
@@ -71,14 +72,17 @@ class Server:
 
     def start(self) -> Self:
         """Return when it answers."""
-        with self._log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, *COMMAND],
-                cwd=config.ROOT,
-                env=self.environ | self._around,
-                stdout=log,
-                stderr=log,
-            )
+        if FORKS and COMMAND == ["app.py"] and not self._around:
+            self._process = fork(self.environ, self._log_file)
+        else:
+            with self._log_file.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, *COMMAND],
+                    cwd=config.ROOT,
+                    env=self.environ | self._around,
+                    stdout=log,
+                    stderr=log,
+                )
         try:
             self._wait_until_it_listens()
         except BaseException:

@@ -282,3 +282,9 @@ def test_what_the_database_url_says_of_its_connection_stands(read):
     options = config.to_flask(read(SECRET_KEY="x", DATABASE_URL=url))["SQLALCHEMY_ENGINE_OPTIONS"]
     assert "connect_timeout" not in options["connect_args"]
     assert options["connect_args"]["tcp_user_timeout"] == 25_000
+
+
+def test_postgresql_is_told_which_node_asks(read):
+    settings = read(SECRET_KEY="x", DATABASE_URL="postgresql://db/status", NODE="a")
+    options = config.to_flask(settings)["SQLALCHEMY_ENGINE_OPTIONS"]
+    assert options["connect_args"]["application_name"] == "statuspage a"

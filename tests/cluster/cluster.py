@@ -6,13 +6,14 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import libfaketime
+import psycopg
 
 from statuspage.database import transaction
 from statuspage.models.membership import Membership
@@ -85,9 +86,13 @@ class Relay:
 
 
 class Cluster:
-    """So many `nodes`. The last one's clock is an hour ahead, and its wire to the doorbell can be cut."""
+    """So many `nodes`. The last one's clock is an hour ahead, and its wire to the doorbell can be cut.
 
-    def __init__(self, folder: Path, nodes: int) -> None:
+    `bus`: "valkey", or "postgres" to do without it.
+    """
+
+    def __init__(self, folder: Path, nodes: int, bus: str = "valkey") -> None:
+        self._bus = bus
         self._stack = ExitStack()
         self.postgres = self._stack.enter_context(Postgres())
         self.valkey = self._stack.enter_context(Valkey(folder))
@@ -102,7 +107,7 @@ class Cluster:
         self._until(lambda: httpx.get(self.url + "/acme").is_success)
 
     def _node(self, folder: Path, number: int, *, last: bool) -> Server:
-        bus = f"redis://127.0.0.1:{self.relay.port}/0" if last else self.valkey.url
+        valkey = f"redis://127.0.0.1:{self.relay.port}/0" if last else self.valkey.url
         return Server(
             folder / f"node{number}",
             around=clock_ahead() if last else None,
@@ -111,7 +116,7 @@ class Cluster:
             HOST="127.0.0.1",
             NODE="abc"[number],
             PROXIES="1",
-            BUS_URL=bus,
+            BUS_URL=valkey if self._bus == "valkey" else self._bus,
             HEAD_INTERVAL="2",
             LOG_LEVEL="info",
         )
@@ -134,6 +139,28 @@ class Cluster:
         return httpx.Client(
             base_url=self.url + "/api", headers={"Authorization": f"Bearer {self.token}"}, timeout=4
         )
+
+    @contextmanager
+    def lock(self) -> Iterator[Callable[[], Server]]:
+        """Hold the organization's lock. What it gives returns the first node that waits for it."""
+        with (
+            psycopg.connect(self.postgres.url) as holder,
+            psycopg.connect(self.postgres.url, autocommit=True) as watcher,
+        ):
+            holder.execute("SELECT FROM organization WHERE id = %s FOR UPDATE", [ORGANIZATION])
+            yield lambda: self._waiting(watcher)
+
+    def _waiting(self, watcher: psycopg.Connection) -> Server:
+        question = "SELECT application_name FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        found: list[tuple[str]] = []
+
+        def somebody_waits() -> bool:
+            found[:] = watcher.execute(question).fetchall()
+            return bool(found)
+
+        self._until(somebody_waits)
+        name = found[0][0].removeprefix("statuspage ")
+        return self.nodes["abc".index(name)]
 
     def _until(self, check: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -1,6 +1,8 @@
 """The clients of clients/crowd.mjs, in a process of their own."""
 
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +29,13 @@ class Crowd:
     def lag(self) -> dict[str, Any]:
         """Milliseconds from a broadcast's writing to its hearing, since the last time that this was asked."""
         return self._ask("lag")
+
+    def freeze(self) -> None:
+        """As phones that sleep: the connections stay, and nobody reads."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def _ask(self, line: str) -> dict[str, Any]:
         assert self._process.stdin
