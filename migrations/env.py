@@ -5,7 +5,7 @@ from flask import current_app
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
-from statuspage.database import UtcDateTime, begin_immediate, db
+from statuspage.database import LOCK_SECONDS, UtcDateTime, begin_immediate, db
 
 LOCK = 7_261_001  # one migrating process at a time on PostgreSQL; SQLite's writer lock does the same
 
@@ -31,6 +31,6 @@ def migrate(connection: Connection) -> None:
 
 with current_app.app_context(), Session(db.engine) as session:
     if db.engine.dialect.name == "sqlite":
-        begin_immediate(session)  # waits for a writer of another process
+        begin_immediate(session, LOCK_SECONDS)  # waits for a writer of another process
     migrate(session.connection())
     session.commit()

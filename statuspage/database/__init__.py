@@ -6,105 +6,58 @@ event numbers follow the order of commits, on SQLite and on PostgreSQL alike.
 
 import itertools
 import logging
-import secrets
-import sqlite3
-import string
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blinker import Signal
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, MetaData, Select, bindparam, event, select, text
+from sqlalchemy import Select, bindparam, event, select, text
 from sqlalchemy import inspect as state_of
-from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
-NAMING = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-    "pk": "pk_%(table_name)s",
-}
+from . import sqlite
+from .errors import LOCK_NOT_AVAILABLE, Busy, Gone, is_away, note_failure
+from .model import Model, UtcDateTime, db, new_id
+from .sqlite import begin_immediate
+
+__all__ = [
+    "LOCK_NOT_AVAILABLE",
+    "LOCK_SECONDS",
+    "Busy",
+    "Gone",
+    "Model",
+    "UtcDateTime",
+    "alone",
+    "begin_immediate",
+    "committed",
+    "committing",
+    "database_time",
+    "db",
+    "give_back_space",
+    "is_away",
+    "let_go",
+    "mark_of_commits",
+    "new_id",
+    "note_failure",
+    "prepare",
+    "snapshot",
+    "statements",
+    "transaction",
+]
+
 log = logging.getLogger(__name__)
-LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code, in the manual's appendix "Error Codes"
 LOCK_SECONDS = 15.0  # how long a writer queues for its turn before it is told that the site is busy
-
-
-class Busy(Exception):
-    """The lock was not to be had in time. Nothing was changed; the same request may be sent again."""
-
-
-class Gone(Exception):
-    """What was to be changed was deleted in the meantime."""
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether it means that PostgreSQL cannot be reached, or stops: no fault of ours, and it passes."""
-    if not isinstance(error, DBAPIError):
-        return False
-    driver = type(error.orig).__module__.partition(".")[0]
-    return driver == "psycopg" and (error.connection_invalidated or isinstance(error, OperationalError))
-
-
-def note_failure(log: logging.Logger, error: BaseException, words: str, *values: object) -> None:
-    """A line for a database that is away, and the whole story for everything else."""
-    if is_away(error):
-        log.warning(f"{words}: the database is away", *values)
-    else:
-        log.exception(words, *values)
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC moment; SQLite, which keeps no zone, gives it back aware too."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=NAMING)
-
-
-db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
-if TYPE_CHECKING:
-    Model = Base  # a type checker cannot see the class that Flask-SQLAlchemy makes of it
-else:
-    Model = db.Model
-Model.registry.update_type_annotation_map({datetime: UtcDateTime()})
 
 committed = Signal()
 """Sent after a commit that recorded events: `sender` is the organization's id. Facts only, no objects."""
 
 committing = Signal()  # sent inside a transaction() at its end; what a receiver raises refuses it
-
-ALPHABET = string.ascii_lowercase + string.digits
-
-
-def new_id() -> str:
-    """Twelve random lower-case letters and digits: 62 bits, unguessable enough not to collide."""
-    number, id = secrets.randbits(62), ""
-    for _ in range(12):
-        number, digit = divmod(number, len(ALPHABET))
-        id += ALPHABET[digit]
-    return id
-
 
 # --- reading ---------------------------------------------------------------------------------------
 
@@ -130,26 +83,12 @@ def let_go() -> None:
     session.commit()  # of nothing: see expire_on_commit
 
 
-def mark_of_commits() -> Any:
+def mark_of_commits() -> int | None:
     """Something that differs from the last one if anything was committed in between, by whichever process.
 
     None where only the tables can tell. On SQLite it costs a hundredth of a query (its PRAGMA data_version).
     """
-    return _mark(db.engine)
-
-
-def _mark(engine: Engine) -> Any:
-    path = engine.url.database
-    if engine.dialect.name != "sqlite" or path in (None, "", ":memory:"):
-        return None
-    with _marking:
-        if engine not in _markers:  # of its own: it sees the commits of all others
-            _markers[engine] = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
-        return _markers[engine].execute("PRAGMA data_version").fetchone()[0]
-
-
-_markers: weakref.WeakKeyDictionary[Engine, sqlite3.Connection] = weakref.WeakKeyDictionary()
-_marking = threading.Lock()
+    return sqlite.mark_of_commits(db.engine) if db.engine.dialect.name == "sqlite" else None
 
 
 def database_time(session: Session) -> datetime:
@@ -234,13 +173,13 @@ def alone(model: Any) -> None:
 def _writing_turn(session: Session) -> Iterator[None]:
     """Wait for it at most LOCK_SECONDS in all, and hold no connection while others of this process write."""
     deadline = time.monotonic() + LOCK_SECONDS
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    turn = _turn if sqlite else _turns
+    one_writer = session.get_bind().dialect.name == "sqlite"
+    turn = _turn if one_writer else _turns
     if not turn.acquire(timeout=LOCK_SECONDS):
         raise Busy
     try:
-        if sqlite:
-            begin_immediate(session, deadline)
+        if one_writer:
+            begin_immediate(session, deadline - time.monotonic())
         else:
             left = max(1, int(1000 * (deadline - time.monotonic())))
             session.execute(text(f"SET LOCAL lock_timeout = {left}"))
@@ -248,27 +187,6 @@ def _writing_turn(session: Session) -> Iterator[None]:
     finally:
         session.rollback()  # nothing is left after a commit; after an error the lock ends here, not later
         turn.release()
-
-
-def begin_immediate(session: Session, deadline: float | None = None) -> None:
-    """Take SQLite's write lock, sleeping (so that others run) while another process holds it.
-
-    Busy after LOCK_SECONDS, or at this monotonic moment.
-    """
-    deadline = deadline or time.monotonic() + LOCK_SECONDS
-    pause = 0.001
-    while True:
-        try:
-            session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
-            return
-        except OperationalError as error:
-            session.rollback()
-            if "locked" not in str(error.orig):
-                raise
-            if time.monotonic() > deadline:
-                raise Busy from error
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.02)
 
 
 def give_back_space() -> bool:
@@ -279,50 +197,10 @@ def give_back_space() -> bool:
     if db.engine.dialect.name != "sqlite":
         return False
     with transaction():
-        driver = db.session.connection().connection.driver_connection
-        assert driver is not None
-
-        def count(pragma: str) -> int:
-            return driver.execute(f"PRAGMA {pragma}").fetchone()[0]
-
-        before = count("freelist_count")
-        if before < max(SPARE_PAGES, count("page_count") // 4):
-            return False
-        driver.execute(f"PRAGMA incremental_vacuum({SPARE_PAGES})").fetchall()  # a page each time it is asked
-        return count("freelist_count") < before  # of a file from before auto_vacuum, never
+        return sqlite.shrink(db.session.connection())
 
 
-SPARE_PAGES = 256  # of 4 KiB: what is empty is written to next
-PRAGMAS = (
-    "journal_mode=WAL",
-    "journal_size_limit=67108864",  # what a restore or another great change leaves of the WAL
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "busy_timeout=50",
-)
-
-
-def _on_connect(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver starts no transaction by itself: see _on_begin
-    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:  # later it is of no use, and writes
-        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # see give_back_space()
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _on_begin(connection: Connection) -> None:
-    """An explicit BEGIN, so that several SELECTs see one snapshot; IMMEDIATE never waits in C."""
-    driver = connection.connection.driver_connection  # these neither wait nor fail: no ceremony for them
-    assert driver is not None
-    if connection.get_execution_options().get("sqlite_begin") == "IMMEDIATE":
-        driver.execute("PRAGMA busy_timeout=0")
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        finally:
-            driver.execute("PRAGMA busy_timeout=50")
-    else:
-        driver.execute("BEGIN")
-
+# --- the engine ------------------------------------------------------------------------------------
 
 statements = itertools.count()
 """How many this process has sent to its database: repr() tells, next() counts."""
@@ -333,8 +211,7 @@ def _count(*_: Any) -> None:
 
 
 def prepare(engine: Engine) -> None:
-    """Give an SQLite engine its pragmas and explicit transactions; PostgreSQL needs nothing of that."""
+    """Count what an engine is asked, and give one of SQLite what that needs."""
     event.listen(engine, "after_cursor_execute", _count)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _on_connect)
-        event.listen(engine, "begin", _on_begin)
+        sqlite.prepare(engine)
