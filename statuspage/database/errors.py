@@ -24,8 +24,10 @@ def is_away(error: BaseException) -> bool:
 
 
 def note_failure(log: logging.Logger, error: BaseException, words: str, *values: object) -> None:
-    """A line for a database that is away, and the whole story for everything else."""
+    """A line for a database that is away or busy, and the whole story for everything else."""
     if is_away(error):
         log.warning(f"{words}: the database is away", *values)
+    elif isinstance(error, Busy):
+        log.warning(f"{words}: the database is busy", *values)
     else:
         log.exception(words, *values)

@@ -11,6 +11,7 @@ from gevent import monkey
 
 from ..database import committed
 from . import bus, transport
+from .chores import Chores
 from .dispatcher import Dispatcher
 from .hub import Hub
 from .ledger import Ledger
@@ -45,13 +46,14 @@ def create(app: Flask, build: str, node: str, on_first_use: Callable[[], None]) 
 
     bell = bus.create(config["BUS_URL"], config["DATABASE_URL"])
     bell.listen(dispatcher.ring)
-    ledger = Ledger(app, hub, node)
+    ledger, chores = Ledger(app, hub, node), Chores(app, hub)
     hub.on_enter, hub.on_leave = ledger.came, ledger.went
 
     def begin() -> None:
         dispatcher.start()
         bell.start()
         ledger.start()
+        chores.start()
         on_first_use()
 
     hub.on_first_use = begin

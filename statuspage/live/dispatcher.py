@@ -9,16 +9,12 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from ..database import db, note_failure, transaction
-from ..models import token
-from ..models.organization import Organization
+from ..database import db, note_failure
 from .hub import Hub
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25  # a lost ring costs this much and nothing else
-DAY_SECONDS = 20.0
-USES_SECONDS = 10.0
 RARER = 1.5  # heads to those that are pinged: no proxy takes their connection for dead
 
 
@@ -30,13 +26,12 @@ class Dispatcher:
         self._bell = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._chores = (
+        self._turns = (
             (LOOK_SECONDS, self._look),
-            (DAY_SECONDS, self._turn_days),
-            (USES_SECONDS, self._store_uses),
             (head_interval, lambda: self._hub.send_heads(("sse", "poll"))),
             (head_interval * RARER, lambda: self._hub.send_heads(("websocket", "polling"))),
         )
+        self._due = {step: 0.0 for _, step in self._turns}
 
     def ring(self, organization_id: str) -> None:
         """The doorbell: look at this organization now. Never blocks, never fails."""
@@ -52,15 +47,18 @@ class Dispatcher:
                 self._thread.start()
 
     def _run(self) -> None:
-        due = {chore: time.monotonic() for _, chore in self._chores}
         with self._app.app_context():
             while True:
-                for seconds, chore in self._chores:
-                    if time.monotonic() >= due[chore]:
-                        due[chore] = time.monotonic() + seconds
-                        self._attempt(chore)
-                if self._bell.wait(LOOK_SECONDS):
-                    self._answer()
+                self.turn()
+
+    def turn(self) -> None:
+        """Do what is due, then wait for a ring until something is, and answer it."""
+        for seconds, step in self._turns:
+            if time.monotonic() >= self._due[step]:
+                self._due[step] = time.monotonic() + seconds
+                self._attempt(step)
+        if self._bell.wait(max(0.0, min(self._due.values()) - time.monotonic())):
+            self._answer()
 
     def _attempt(self, step: Callable[..., None], *arguments: str) -> None:
         """A database that is away for a while must not end the dispatcher: it looks again soon."""
@@ -72,31 +70,14 @@ class Dispatcher:
             db.session.remove()
 
     def _answer(self) -> None:
+        """Those who rang so far. Who rings meanwhile is next: a busy day must not keep it from looking."""
         self._bell.clear()
-        while self._rung:
+        for _ in range(len(self._rung)):
             self._attempt(self._hub.advance, self._rung.pop())
 
     def _look(self) -> None:
-        for organization_id in self._hub.behind():
-            self._attempt(self._hub.advance, organization_id)
-        self._hub.upkeep()
-
-    def _turn_days(self) -> None:
-        """Record a new day where somebody would see it."""
-        for id in list(self._hub.channels):
-            organization = db.session.get(Organization, id)
-            if organization and organization.local_date() != organization.today:
-                with transaction(organization):
-                    organization.turn_day()
-
-    def _store_uses(self) -> None:
-        if token.uses_pending():
-            with transaction():
-                token.store_uses()
-
-
-def turn_day_if_due(organization: Organization) -> None:
-    """Before an organization nobody watched is drawn: its day may be over."""
-    if organization.local_date() != organization.today:
-        with transaction(organization):
-            organization.turn_day()
+        try:
+            for organization_id in self._hub.behind():
+                self._attempt(self._hub.advance, organization_id)
+        finally:
+            self._hub.upkeep()

@@ -1,6 +1,5 @@
 """One organization as of one position: plain, comparable facts that every board is drawn from."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -9,7 +8,7 @@ from functools import cached_property
 from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from ..clock import iso
+from ..clock import iso, now
 from ..models.scope import Scope
 from ..models.status import Impact, IncidentStatus, ServiceStatus, worst
 from .inside import Inside
@@ -153,7 +152,7 @@ class State:
     def is_of_today(self) -> bool:
         """Whether the day that pages show is still the one in the organization's zone."""
         begins, ends = self._day
-        return begins <= time.time() < ends
+        return begins <= now().timestamp() < ends
 
     @cached_property
     def _day(self) -> tuple[float, float]:

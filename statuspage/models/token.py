@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, select, update
+from sqlalchemy import ForeignKey, bindparam, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import iso, now
-from ..database import Model, db, new_id
+from ..database import Model, db, new_id, transaction
 from .errors import Conflict
 from .event import ACCESS
 from .membership import membership_role
@@ -125,10 +125,19 @@ def note_use(token_id: str) -> None:
 
 
 def store_uses() -> None:
-    """Write what note_use() remembered. Call it inside transaction()."""
-    while _uses:
-        token_id, moment = _uses.popitem()
-        db.session.execute(update(ApiToken).where(ApiToken.id == token_id).values(last_used_at=moment))
+    """Write what note_use() remembered, in a transaction of its own; what cannot be written now waits."""
+    uses = dict(_uses)
+    if not uses:
+        return
+    table: Any = ApiToken.__table__
+    newer = or_(table.c.last_used_at.is_(None), table.c.last_used_at < bindparam("moment"))
+    mine = update(table).where(table.c.id == bindparam("token"), newer)
+    rows = [{"token": id, "moment": uses[id]} for id in sorted(uses)]  # two nodes never wait in a ring
+    with transaction():
+        db.session.connection().execute(mine.values(last_used_at=bindparam("moment")), rows)
+    for id, moment in uses.items():
+        if _uses.get(id) is moment:  # else it was used again
+            del _uses[id]
 
 
 def uses_pending() -> bool:

@@ -11,7 +11,7 @@ from flask import Response, current_app, render_template, request
 from ..database import db
 from ..live.board import Drawing, Part
 from ..live.channel import Channel
-from ..live.dispatcher import turn_day_if_due
+from ..live.chores import turn_day_if_due
 from ..live.state import State
 from ..live.views import page
 from ..models.access import NOBODY
