@@ -1,10 +1,12 @@
 """Every setting: its name, its default, what it means. The only reader of the environment."""
 
+import hmac
 import json
 import logging
 import math
 import os
 import secrets
+import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -240,11 +242,17 @@ def read(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         raise WrongSetting(
             "The setting BUS_URL is wrong: it is postgres, but DATABASE_URL names no PostgreSQL database."
         )
+    settings["NODE_NAME"] = settings["NODE"] or _name_of_place(settings["SECRET_KEY"], settings["PORT"])
     settings["HOST"] = settings["HOST"] or ("127.0.0.1" if settings["DEMO"] else "0.0.0.0")
     # Two files, so that the demo's token opens nothing later.
     file = instance.resolve() / ("demo.db" if settings["DEMO"] else "statuspage.db")
     settings["DATABASE_URL"] = settings["DATABASE_URL"] or f"sqlite:///{file}"
     return settings
+
+
+def _name_of_place(key: str, port: int) -> str:
+    """The same at every start on this machine and port; it tells visitors nothing of either."""
+    return hmac.new(key.encode(), f"{socket.gethostname()}:{port}".encode(), "sha256").hexdigest()[:12]
 
 
 def parse(name: str, text: str) -> Any:

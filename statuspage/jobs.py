@@ -34,11 +34,12 @@ class Jobs:
 
     def __init__(self, app: Flask) -> None:
         self.node = new_id()
-        self._app, self._name = app, app.config["NODE"]
+        self._app, self._name = app, app.config["NODE_NAME"]
         self._works: dict[str, Work] = {}
         self._over = threading.Event()
         self._starting = threading.Lock()
         self._started = False
+        self._known = False  # whether the others know that this node is there
 
     def add(self, name: str, every: float, run: Callable[[Callable[[], bool]], None]) -> None:
         """Do this every so many seconds, on one node at a time."""
@@ -63,7 +64,7 @@ class Jobs:
 
     def beat(self) -> None:
         """Say that this node lives."""
-        self._attempt("beat", lambda: self._say(lambda: node.beat(self.node, self._name)))
+        self._attempt("beat", self._beat)
 
     def tick(self) -> None:
         """Do what is due and not claimed."""
@@ -81,10 +82,15 @@ class Jobs:
                 turn()
                 self._over.wait(seconds)
 
+    def _beat(self) -> None:
+        say = node.beat if self._known else node.arrive
+        self._say(lambda: say(self.node, self._name))
+        self._known = True
+
     def _do(self, work: Work) -> None:
         if job.claim(work.name, self.node):
             work.run(lambda: self._keep(work))
-            job.done(work.name, self.node, work.every)
+            job.done(work.name, self.node, 0 if self._over.is_set() else work.every)  # cut short: still due
 
     def _keep(self, work: Work) -> bool:
         with transaction():

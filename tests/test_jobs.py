@@ -86,6 +86,42 @@ def test_a_node_lives_as_long_as_it_beats(app, jobs):
     assert node.living(db.session()) == []
 
 
+def test_two_living_nodes_of_one_name_leave_each_other_alone(app, jobs):
+    """By mistake, or while one of them stops. The first beat tells who is new."""
+    one, other = jobs
+    for each in (one, other, one, other):
+        each.beat()
+    assert {id for id, _ in node.living(db.session())} == {one.node, other.node}
+    with transaction():
+        node.leave(one.node)  # whoever did that
+    one.beat()
+    assert {id for id, _ in node.living(db.session())} == {one.node, other.node}
+
+
+def test_a_node_without_a_name_takes_its_own_place_and_nobody_elses(settings_for, monkeypatch):
+    names = [settings_for("sqlite:////no/such.db", PORT=port)["NODE_NAME"] for port in ("80", "80", "81")]
+    assert names[0] == names[1] != names[2]
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    assert settings_for("sqlite:////no/such.db", PORT="80")["NODE_NAME"] != names[0]
+    assert settings_for("sqlite:////no/such.db", NODE="a")["NODE_NAME"] == "a"
+
+
+def test_work_that_a_stop_cut_short_is_still_due(jobs):
+    one, other = jobs
+    did: list[str] = []
+
+    def work(keep):
+        one._over.set()
+        if keep():
+            did.append("all of it")
+
+    one.add("long", 3600, work)
+    one.tick()
+    other.add("long", 3600, lambda keep: did.append("again"))
+    other.tick()
+    assert did == ["again"]
+
+
 def test_the_time_is_the_databases(app):
     first = database_time(db.session())
     assert first.tzinfo

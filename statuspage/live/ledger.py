@@ -98,7 +98,7 @@ class Ledger:
         """Before any row of it: no other node takes this one for dead."""
         if not self._known and (self._seats or self._hub.channels):
             with transaction():
-                node.beat(self.node, self._app.config["NODE"])
+                node.beat(self.node, self._app.config["NODE_NAME"])
             self._known = True
 
     def _write_seats(self, batch: list[Any]) -> None:

@@ -54,7 +54,7 @@ def _seated(seat: Seat, node_name: str) -> Present:
 
 def elsewhere(session: Session, node_id: str, organization_id: str | None = None) -> list[Present]:
     """Those on the other nodes that live, as of two seconds ago; a dead node has nobody."""
-    others = {id: name or id for id, name in node.living(session) if id != node_id}
+    others = {id: name for id, name in node.living(session) if id != node_id}
     rows = connection.lasting(session, list(others), organization_id)
     return [_written(row, others[row.node]) for row in rows]
 

@@ -7,6 +7,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database import Model, database_time, db
+from .batch import replacing
 
 FORGOTTEN = timedelta(days=1)
 
@@ -17,7 +18,7 @@ def beat_seconds() -> float:
 
 
 class Node(Model):
-    """`id` is new with every start; `name` is the setting NODE, or "" where there is but one."""
+    """`id` is new with every start; `name` stays: the setting NODE, else one made of host and port."""
 
     __tablename__ = "node"
 
@@ -27,16 +28,22 @@ class Node(Model):
     seen_at: Mapped[datetime] = mapped_column(index=True)
 
 
-def beat(id: str, name: str) -> None:
-    """This node lives. Call it in a transaction()."""
+def arrive(id: str, name: str) -> None:
+    """This node begins, perhaps in place of one that was killed. Call it in a transaction()."""
+    moment = beat(id, name)
+    gone = or_(Node.name == name, Node.seen_at < moment - FORGOTTEN)
+    db.session.execute(delete(Node).where(Node.id != id, gone))
+
+
+def beat(id: str, name: str) -> datetime:
+    """This node lives, as of the moment returned, whoever deleted its row. Call it in a transaction().
+
+    One that has the same name is left alone: two that live must not delete each other, beat by beat.
+    """
     moment = database_time(db.session())
-    node = db.session.get(Node, id)
-    if node is None:  # it begins, perhaps in place of one that was killed
-        gone = or_(Node.name == name, Node.seen_at < moment - FORGOTTEN)
-        db.session.execute(delete(Node).where(gone))
-        db.session.add(Node(id=id, name=name, started_at=moment, seen_at=moment))
-    else:
-        node.seen_at = moment
+    row = {"id": id, "name": name, "started_at": moment, "seen_at": moment}
+    db.session.execute(replacing(Node, "seen_at"), row)
+    return moment
 
 
 def leave(id: str) -> None:

@@ -102,7 +102,8 @@ def _forget_lines(organization_id: str, before: datetime) -> bool:
     try:
         with transaction(organization):
             old = event.old_lines(organization_id, before, STEP)
-            organization.prune(old[-1])
+            if old:  # else another node was here meanwhile
+                organization.prune(old[-1])
     except Gone:
         return False
     return len(old) == STEP

@@ -95,6 +95,6 @@ class Info(Answer):
     views: dict[str, int]
     transports: dict[str, int]
     nodes: dict[str, int]
-    """By name (the setting NODE; a node without one answers for `this`)."""
+    """By name (the setting NODE; one without it answers for `this`, and has a made-up name at the others)."""
     clients: list[Client] | MISSING = MISSING
     """Only for those who may know (connection.list)."""

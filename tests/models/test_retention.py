@@ -189,3 +189,22 @@ def test_a_file_gives_back_what_it_does_not_need(app, make_database, settings_fo
         assert os.path.getsize(file) < full / 2
         db.session.remove()
         db.engine.dispose()
+
+
+def test_a_node_that_comes_second_prunes_nothing_more(app, cast, monkeypatch):
+    """The other one was there between its question and its lock."""
+    old = say(cast.acme, 3)
+    age(cast.acme, old, 366)
+    ask = retention.event.old_lines
+
+    def late(organization_id, before, most):
+        found = ask(organization_id, before, most)
+        if most == 1 and found:
+            with monkeypatch.context() as meanwhile:
+                meanwhile.setattr(retention.event, "old_lines", ask)
+                prune()
+        return found
+
+    monkeypatch.setattr(retention.event, "old_lines", late)
+    prune()
+    assert log_of(cast.acme) == []
