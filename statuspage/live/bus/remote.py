@@ -40,7 +40,7 @@ class RemoteBus(LocalBus):
         super().__init__()
         self._connect = connect
         self._me = secrets.token_hex(4)
-        self._starting, self._started, self._over = threading.Lock(), False, False
+        self._starting, self._started, self._over = threading.Lock(), False, threading.Event()
         self._waiting: set[str] = set()
         self._bell = threading.Event()
         self._heard_at = time.monotonic()
@@ -58,38 +58,40 @@ class RemoteBus(LocalBus):
             if self._started:
                 return
             self._started = True
+            self._heard_at = time.monotonic()
         threading.Thread(target=self._run, name="doorbell", daemon=True).start()
 
     def stop(self) -> None:
-        self._over = True
+        self._over.set()
 
     @property
     def age(self) -> float | None:
-        return time.monotonic() - self._heard_at
+        return time.monotonic() - self._heard_at if self._started else None
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
-        while not self._over:
+        while not self._over.is_set():
             begun = time.monotonic()
             try:
                 self._serve(self._connect())
             except Exception as error:  # each driver has its own; none may end the doorbell
                 log.warning("The doorbell is down, and is tried again: %s", type(error).__name__)
-            pause = FIRST_PAUSE if time.monotonic() - begun > SILENCE else min(2 * pause, LONGEST_PAUSE)
-            time.sleep(pause * random.uniform(0.5, 1))
+            heard = self._heard_at > begun  # a link that only looks good is made anew ever more slowly
+            pause = FIRST_PAUSE if heard else min(2 * pause, LONGEST_PAUSE)
+            self._over.wait(pause * random.uniform(0.5, 1))
 
     def _serve(self, link: Link) -> None:
         """Until it fails."""
         self.connections += 1
-        self._heard_at = time.monotonic()
+        linked_at = time.monotonic()
         over = threading.Event()
         sender = threading.Thread(target=self._send, args=(link, over), name="doorbell sender", daemon=True)
         sender.start()
         try:
-            while not (over.is_set() or self._over):
+            while not (over.is_set() or self._over.is_set()):
                 for text in link.receive(KEEP_ALIVE):
                     self._hear(text)
-                if time.monotonic() - self._heard_at > SILENCE:
+                if time.monotonic() - max(self._heard_at, linked_at) > SILENCE:
                     raise TimeoutError
         finally:
             over.set()
