@@ -51,7 +51,7 @@ class Hub:
         self.draining = False
         """It stops soon: whoever comes now should be sent elsewhere."""
         self._opening = threading.Lock()
-        self._rung = object()  # the last ring: see _open()
+        self._rung = object()  # the last ring, or opening: see _open()
         self._looked_at = -math.inf
         self._calm: Any = None  # what mark_of_commits() was when a look found nothing, see behind()
         self._paths: dict[str, str] = {}  # a slug or id -> the organization whose it was when last asked
@@ -89,6 +89,8 @@ class Hub:
         self.channels[organization_id] = channel
         if self._rung is not rung:  # it may have been for this one, which was not there to hear it
             channel.ring()
+        self._rung = object()  # a look that is under way did not ask for this one,
+        self._calm = None  # nor did the last: another process may have committed since it was loaded
         return channel
 
     def watches(self) -> bool:
@@ -158,7 +160,9 @@ class Hub:
         }
         if self._rung is rung:  # else the next look tells
             self.only_public = public[0] if len(public) == 1 else None
-        self._calm = None if found or self._rung is not rung else mark
+        self._calm = mark
+        if found or self._rung is not rung:
+            self._calm = None
         for channel in found.values():
             channel.ring()
         self._looked_at = moment

@@ -97,6 +97,24 @@ def test_a_ring_while_a_channel_opens_is_not_lost(cast, watched, monkeypatch):
     assert "Late" in shown(watched, cast.acme.scope)
 
 
+def test_a_look_while_a_channel_opens_does_not_take_it_for_up_to_date(cast, watched, monkeypatch):
+    """Another process committed after it was loaded, before it was there to be looked for."""
+    load = hub.loading.load
+    watched.channels.clear()
+    watched.channel(cast.globex.id)
+
+    def slowly(*asked):
+        loaded = load(*asked)
+        unheard(watched, monkeypatch, lambda: cast.acme_service.update(name="Elsewhere"), cast.acme)
+        assert watched.behind() == []
+        return loaded
+
+    with monkeypatch.context() as slow:
+        slow.setattr(hub.loading, "load", slowly)
+        watched.channel(cast.acme.id)
+    assert watched.behind() == [cast.acme.id]
+
+
 def test_a_change_of_another_process_is_seen_with_the_next_look(client, cast, watched, monkeypatch):
     client.get("/acme")
     unheard(watched, monkeypatch, lambda: cast.acme_service.update(name="Elsewhere"), cast.acme)
