@@ -96,7 +96,7 @@ class Jobs:
         with transaction():
             return not self._over.is_set() and job.keep(work.name, self.node)
 
-    def _say(self, words: Callable[[], None]) -> None:
+    def _say(self, words: Callable[[], object]) -> None:
         with transaction():
             words()
 

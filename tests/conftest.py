@@ -1,6 +1,7 @@
 """A test that takes `app` runs on both databases, with an empty one, and without background threads.
 
-Where the databases have no say (shapes, rights, markup), `one_database` is enough: SQLite.
+Where the databases have no say (shapes, rights, markup), `one_database` is enough: SQLite, or the one
+that it names.
 """
 
 import gc
@@ -49,9 +50,8 @@ def pytest_collection_finish() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "migrated_app" in metafunc.fixturenames:
         one = metafunc.definition.get_closest_marker("one_database")
-        metafunc.parametrize(
-            "migrated_app", DATABASES[:1] if one else DATABASES, indirect=True, scope="session"
-        )
+        kinds = (one.args or DATABASES[:1]) if one else DATABASES
+        metafunc.parametrize("migrated_app", kinds, indirect=True, scope="session")
 
 
 class Visitor(FlaskClient):

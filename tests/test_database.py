@@ -3,19 +3,35 @@
 import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 
+import psycopg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from statuspage import database
 from statuspage.config import ROOT
-from statuspage.database import Busy, Gone, committed, db, let_go, snapshot, transaction
+from statuspage.database import (
+    Busy,
+    Gone,
+    alone,
+    committed,
+    db,
+    is_away,
+    let_go,
+    may_take_long,
+    postgres,
+    snapshot,
+    transaction,
+)
 from statuspage.models.errors import Invalid
 from statuspage.models.event import Event
+from statuspage.models.job import Job
 from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 
@@ -99,6 +115,67 @@ def test_a_lock_that_is_not_to_be_had_in_time_is_told(app, cast, monkeypatch, be
         assert time.monotonic() - before < 2
     with transaction(cast.acme):
         cast.acme_service.update(name="Later")
+
+
+@pytest.fixture
+def hasty(monkeypatch) -> None:
+    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.2)
+
+
+@pytest.mark.one_database("postgresql")
+def test_who_freezes_while_it_writes_loses_its_lock(app, cast, hasty):
+    """Another one writes, though it is never heard of again."""
+    with db.engine.connect() as frozen:
+        postgres.begin_turn(frozen, 1)
+        frozen.execute(text("SELECT * FROM organization WHERE id = 'org-456' FOR UPDATE"))
+        with transaction(cast.acme):
+            cast.acme_service.update(name="Later")
+        with pytest.raises(DBAPIError) as cut:
+            frozen.execute(text("SELECT 1"))
+        assert is_away(cut.value)
+
+
+@pytest.mark.one_database("postgresql")
+def test_who_reads_or_waits_for_files_has_more_time(app, cast, hasty):
+    """A backup that goes to a slow disk, a snapshot that goes to a bucket."""
+    idle = text("SHOW idle_in_transaction_session_timeout")
+    with transaction():
+        assert db.session.scalar(idle) == "200ms"
+        may_take_long()
+        assert db.session.scalar(idle) == "1min"
+    with snapshot() as session:
+        assert session.scalar(idle) == "0"
+
+
+@pytest.mark.one_database("postgresql")
+def test_the_server_looks_whether_its_clients_are_there(app):
+    """By itself it would take two hours to find a machine gone."""
+    with db.engine.connect() as connection:
+        rows = connection.exec_driver_sql("SELECT name, source FROM pg_settings WHERE source = 'session'")
+        assert set(postgres.KEEPALIVES) <= {name for name, _ in rows}
+
+
+@pytest.mark.one_database("postgresql")
+def test_who_waits_for_another_lock_or_in_a_ring_is_told_that_it_is_busy(app, cast, monkeypatch):
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.2)
+    with db.engine.connect() as holder:
+        holder.execute(text("LOCK TABLE job IN EXCLUSIVE MODE"))
+        with pytest.raises(Busy), transaction():
+            alone(Job)
+    with pytest.raises(Busy), transaction():
+        db.session.execute(text("DO $$ BEGIN RAISE EXCEPTION 'ring' USING ERRCODE = '40P01'; END $$"))
+
+
+@pytest.mark.parametrize(
+    ("code", "away"),
+    [(None, True), ("08006", True), ("57P01", True), ("57P03", True)]
+    + [(code, False) for code in ("53100", "40P01", "55P03", "57014", "53300")],
+)
+def test_only_a_database_that_cannot_be_reached_is_away(code, away):
+    """Not a full disk, nor a lock, nor a question that took too long."""
+    error = psycopg.errors.lookup(code)() if code else psycopg.OperationalError()
+    assert is_away(OperationalError("UPDATE", {}, error)) is away
+    assert not is_away(OperationalError("UPDATE", {}, sqlite3.OperationalError("disk is full")))
 
 
 def test_an_error_rolls_everything_back_and_rings_nobody(app, cast):

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "statuspage"
 MAY_IMPORT = {
     "clock": set(),
     "config": set(),
-    "database": set(),
+    "database": {"clock"},
     "models": {"clock", "config", "database"},
     "jobs": {"clock", "config", "database", "models"},
     "backup": {"clock", "config", "database", "models"},

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Date, DateTime, LargeBinary, MetaData, Result, delete, insert, select, text
 from sqlalchemy import Table as SqlTable
-from sqlalchemy.exc import OperationalError, StatementError
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
-from ..database import LOCK_NOT_AVAILABLE, Busy, UtcDateTime, db, transaction
+from ..database import Busy, UtcDateTime, db, transaction
 from ..models.errors import Invalid
 from .file import Item, Table
 
@@ -49,11 +49,9 @@ def replace_all(source: Session, keep: Collection[str], then: Callable[[], None]
                 _replace(source, tables)
                 then()
             return
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
-                raise
+        except Busy:
             if time.monotonic() > deadline:
-                raise Busy from error
+                raise
         time.sleep(PAUSE)
 
 

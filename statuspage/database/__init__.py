@@ -18,16 +18,14 @@ from blinker import Signal
 from sqlalchemy import Select, bindparam, event, select, text
 from sqlalchemy import inspect as state_of
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from . import sqlite
-from .errors import LOCK_NOT_AVAILABLE, Busy, Gone, is_away, note_failure
+from . import postgres, sqlite
+from .errors import Busy, Gone, is_away, is_busy, note_failure
 from .model import Model, UtcDateTime, db, new_id
 from .sqlite import begin_immediate
 
 __all__ = [
-    "LOCK_NOT_AVAILABLE",
     "LOCK_SECONDS",
     "Busy",
     "Gone",
@@ -43,6 +41,7 @@ __all__ = [
     "is_away",
     "let_go",
     "mark_of_commits",
+    "may_take_long",
     "new_id",
     "note_failure",
     "prepare",
@@ -92,9 +91,9 @@ def mark_of_commits() -> int | None:
 
 
 def database_time(session: Session) -> datetime:
-    """Now, by the clock that all nodes share: no claim and no lease goes by a node's own."""
+    """Now, as the database says itself: no claim and no lease goes by what a node thinks."""
     if session.get_bind().dialect.name == "postgresql":
-        return session.execute(text("SELECT clock_timestamp()")).scalar_one().astimezone(UTC)
+        return postgres.ask_time(session.connection())
     said = session.execute(text("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")).scalar_one()
     return datetime.fromisoformat(said).replace(tzinfo=UTC)
 
@@ -114,7 +113,7 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
 
     `by` is the id of the user who does it. Without an organization it locks nothing and records
     nothing. What was loaded before is read again. An exception rolls everything back. Raises Gone when
-    an organization was deleted, Busy when the lock was not to be had within LOCK_SECONDS.
+    an organization was deleted, Busy when this or another lock was not to be had within LOCK_SECONDS.
     """
     session = db.session()
     if session.info.get("writing"):
@@ -131,8 +130,10 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
             committing.send(session)
             session.commit()
         recorded, lines = session.info["recorded"], session.info["lines"]
-    except BaseException:
+    except BaseException as error:
         session.rollback()
+        if is_busy(error):
+            raise Busy from error
         raise
     finally:
         session.info.update(writing=False, recorded=set(), lines=[], hidden=set(), by=None)
@@ -146,12 +147,7 @@ def _lock(session: Session, organizations: tuple[Any, ...], ids: list[str]) -> N
     if not ids:
         return
     model: Any = type(organizations[0])
-    try:
-        found = session.scalars(_locked(model), {"ids": ids}).all()
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
-            raise Busy from error
-        raise
+    found = session.scalars(_locked(model), {"ids": ids}).all()
     if len(found) != len(ids):
         raise Gone
 
@@ -169,6 +165,12 @@ def alone(model: Any) -> None:
         db.session.execute(text(f'LOCK TABLE "{model.__tablename__}" IN EXCLUSIVE MODE'))
 
 
+def may_take_long() -> None:
+    """This transaction waits for something slower than the database: who freezes in it is cut off later."""
+    if db.engine.dialect.name == "postgresql":
+        postgres.may_take_long(db.session.connection())
+
+
 @contextmanager
 def _writing_turn(session: Session) -> Iterator[None]:
     """Wait for it at most LOCK_SECONDS in all, and hold no connection while others of this process write."""
@@ -181,8 +183,7 @@ def _writing_turn(session: Session) -> Iterator[None]:
         if one_writer:
             begin_immediate(session, deadline - time.monotonic())
         else:
-            left = max(1, int(1000 * (deadline - time.monotonic())))
-            session.execute(text(f"SET LOCAL lock_timeout = {left}"))
+            postgres.begin_turn(session.connection(), deadline - time.monotonic())
         yield
     finally:
         session.rollback()  # nothing is left after a commit; after an error the lock ends here, not later
@@ -211,7 +212,6 @@ def _count(*_: Any) -> None:
 
 
 def prepare(engine: Engine) -> None:
-    """Count what an engine is asked, and give one of SQLite what that needs."""
+    """Count what an engine is asked, and set up its connections as its kind needs it."""
     event.listen(engine, "after_cursor_execute", _count)
-    if engine.dialect.name == "sqlite":
-        sqlite.prepare(engine)
+    (sqlite if engine.dialect.name == "sqlite" else postgres).prepare(engine)

@@ -4,7 +4,9 @@ import logging
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code, in the manual's appendix "Error Codes"
+# PostgreSQL's codes, in its manual's appendix "Error Codes".
+LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"
+STOPS, CONNECTION = "57P", "08"  # how those begin that say: it shuts down or starts; the line is broken
 
 
 class Busy(Exception):
@@ -17,10 +19,19 @@ class Gone(Exception):
 
 def is_away(error: BaseException) -> bool:
     """Whether it means that PostgreSQL cannot be reached, or stops: no fault of ours, and it passes."""
-    if not isinstance(error, DBAPIError):
+    if not isinstance(error, DBAPIError) or type(error.orig).__module__.partition(".")[0] != "psycopg":
         return False
-    driver = type(error.orig).__module__.partition(".")[0]
-    return driver == "psycopg" and (error.connection_invalidated or isinstance(error, OperationalError))
+    unsaid = isinstance(error, OperationalError) and not _code(error)  # nobody was there to say anything
+    return error.connection_invalidated or unsaid or _code(error).startswith((STOPS, CONNECTION))
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether PostgreSQL let somebody else go first. All was rolled back."""
+    return _code(error) in (LOCK_NOT_AVAILABLE, DEADLOCK)
+
+
+def _code(error: BaseException) -> str:
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
 
 
 def note_failure(log: logging.Logger, error: BaseException, words: str, *values: object) -> None:

@@ -22,7 +22,7 @@ LAGS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
 class Lag:
-    """Seconds from a commit (by the clock of the node that made it) until its line was told to its rooms.
+    """Seconds from a commit (by the clock that all nodes share) until its line was told to its rooms.
 
     `buckets[n]` counts those of at most LAGS[n] that no smaller bucket took; `total` is the sum in seconds.
     """
@@ -40,7 +40,7 @@ lag = Lag()
 
 def lagged(seconds: float) -> None:
     """One line of a log was told to whoever listens here, so long after its commit."""
-    seconds = max(0.0, seconds)  # another node's clock may be ahead
+    seconds = max(0.0, seconds)  # nodes know that clock to a few milliseconds
     lag.buckets[bisect_left(LAGS, seconds)] += 1
     lag.count += 1
     lag.total += seconds

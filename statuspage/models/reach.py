@@ -14,7 +14,7 @@ from .batch import adding
 class Reach(Model):
     """Of one line, over all nodes: connections it was written to within 1, 10 and 60 seconds of `at`.
 
-    `at` is the commit by the clock of the node that made it. Each count includes the ones before it, and
+    `at` is the commit by the clock that all nodes share. Each count includes the ones before it, and
     clients that came back and were told. `subject` is the incident or service that the line is about.
     """
 

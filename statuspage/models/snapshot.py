@@ -12,10 +12,9 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, UniqueConstraint, and_, case, delete, literal, or_, select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import LOCK_NOT_AVAILABLE, Busy, Model, alone, database_time, db, new_id
+from ..database import Model, alone, database_time, db, may_take_long, new_id
 from .organization import Organization, Tenant
 from .scope import Scope
 from .status import Visibility
@@ -115,6 +114,7 @@ def begin(place: Place) -> str:
 
 def hold(id: str) -> Snapshot | None:
     """The row, kept as it is until the transaction() ends; None when its page was taken away meanwhile."""
+    may_take_long()
     return db.session.scalar(select(Snapshot).where(Snapshot.id == id).with_for_update())
 
 
@@ -138,13 +138,9 @@ def take_all_away() -> None:
 
 
 def _take_turn() -> None:
-    """Nobody writes files until this transaction ends. Busy if somebody does for too long."""
-    try:
-        alone(Snapshot)
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
-            raise Busy from error
-        raise
+    """Nobody else writes files until this transaction ends."""
+    alone(Snapshot)
+    may_take_long()
 
 
 def places() -> Iterator[Place]:

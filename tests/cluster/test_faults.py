@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -152,13 +153,18 @@ def check(crowd: Crowd, writer: Writer, api: httpx.Client) -> None:
 def check_writes(writer: Writer, api: httpx.Client) -> None:
     """All that was acknowledged is there, once."""
     messages: list[str] = []
+    moments: list[str] = []
     after: str | None = ""
     while after is not None:
         query = {"organizationId": ORGANIZATION, "limit": 100, **({"after": after} if after else {})}
         page = api.get("/incidents", params=query).json()
-        messages += [update["message"] for incident in page["items"] for update in incident["updates"]]
+        for incident in page["items"]:
+            messages += [update["message"] for update in incident["updates"]]
+            moments += [incident["startedAt"], *(update["createdAt"] for update in incident["updates"])]
         after = page["next"]
     assert sorted(messages) == sorted(writer.updates)
+    latest = datetime.fromisoformat(max(moments))  # whichever node wrote it: one is an hour ahead
+    assert latest < datetime.now(UTC) + timedelta(seconds=5)
 
 
 @pytest.mark.timeout(240)
