@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import parsing
+from . import engine, parsing
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY = 86_400  # seconds
@@ -305,36 +305,9 @@ def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **settings,
         "SQLALCHEMY_DATABASE_URI": settings["DATABASE_URL"],
-        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings["DATABASE_URL"], settings.get("NODE", "")),
+        "SQLALCHEMY_ENGINE_OPTIONS": engine.options(settings["DATABASE_URL"], settings.get("NODE", "")),
         "MAX_CONTENT_LENGTH": settings["MAX_BODY"],
         "MAX_FORM_MEMORY_SIZE": settings[
             "MAX_BODY"
         ],  # a form has no narrower limit: it is answered with itself
     }
-
-
-def _engine_options(url: str, node: str) -> dict[str, Any]:
-    if url.startswith("sqlite"):
-        return {"pool_size": 20, "max_overflow": 20}
-    return {
-        "pool_size": 20,
-        "max_overflow": 20,
-        "pool_pre_ping": True,
-        "pool_timeout": 20,
-        "connect_args": {
-            name: value
-            for name, value in {**GIVES_UP, "application_name": f"statuspage {node}".strip()}.items()
-            if f"{name}=" not in urlsplit(url).query
-        },
-    }
-
-
-# libpq's parameters, in seconds and milliseconds: a database whose machine or line is gone without a word
-# holds nobody for longer. What the URL says itself stands.
-GIVES_UP = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
-}
