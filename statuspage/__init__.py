@@ -17,7 +17,7 @@ from .web import assets
 
 def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     """The application, from settings as config.read() gives them (default: from the environment)."""
-    app = Flask(__name__, template_folder="../templates", static_folder=None)
+    app = Flask(__name__, template_folder=None, static_folder=None)
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     app.config.from_mapping(config.to_flask(settings or config.read()))
     logging.getLogger("statuspage").setLevel(app.config["LOG_LEVEL"])

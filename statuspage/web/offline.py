@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, current_app, render_template
 
 from . import document
-from .assets import STATIC
+from .assets import Assets
 
 blueprint = Blueprint("offline", __name__)
 
@@ -11,8 +11,8 @@ blueprint = Blueprint("offline", __name__)
 @blueprint.get("/sw.js")
 def service_worker() -> Response:
     """The script that browsers keep (W3C Service Workers). One of another build brings its page with it."""
-    build = current_app.extensions["live"].build
-    script = f"// build {build}\n{(STATIC / 'sw.js').read_text()}"
+    assets: Assets = current_app.extensions["assets"]
+    script = f"// build {current_app.extensions['live'].build}\n{assets.worker}"
     return Response(
         script, content_type="text/javascript; charset=utf-8", headers={"Cache-Control": "no-cache"}
     )

@@ -3,15 +3,19 @@
 The browser rewrites moments and days in the visitor's own zone; what is written here is its fallback.
 """
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 from flask import Flask
+from jinja2 import Environment, FileSystemLoader, TemplateNotFound
 
 from ..clock import iso
+from ..config import ROOT
 from .markdown import markdown, plain
 
 
 def register(app: Flask) -> None:
+    app.jinja_loader = Templates(str(ROOT / "templates"))
     app.jinja_env.filters.update(
         iso=iso,
         moment=moment,
@@ -21,6 +25,23 @@ def register(app: Flask) -> None:
         plain=plain,
         browser=browser,
     )
+
+
+class Templates(FileSystemLoader):
+    """As they are at the start: a new version may be put in their place while this one runs."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        unused = Environment()
+        self._sources = {
+            name: super(Templates, self).get_source(unused, name) for name in self.list_templates()
+        }
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        try:
+            return self._sources[template]
+        except KeyError:
+            raise TemplateNotFound(template) from None
 
 
 # In this order: each says that it is the ones after it, too.

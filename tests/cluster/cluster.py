@@ -22,8 +22,9 @@ from statuspage.models.role import Role
 from statuspage.models.service import Service
 from statuspage.models.token import ApiToken
 from statuspage.models.user import User
-from tests.engines import Caddy, Postgres, Valkey
-from tests.server import Server, free_port
+from tests.engines import Postgres, Valkey
+from tests.proxies import Caddy
+from tests.server import Server
 
 ORGANIZATION = "org-456"
 PATIENCE = 60.0
@@ -102,9 +103,8 @@ class Cluster:
         for node in self.nodes:
             self._stack.enter_context(node)
         self.token = self._fill()
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self._stack.enter_context(self._proxy(folder))
-        self._until(lambda: httpx.get(self.url + "/acme").is_success)
+        proxy = Caddy(folder / "proxy", self.nodes, folder / "snapshots", tls=False)
+        self.url = self._stack.enter_context(proxy).url
 
     def _node(self, folder: Path, number: int, *, last: bool) -> Server:
         valkey = f"redis://127.0.0.1:{self.relay.port}/0" if last else self.valkey.url
@@ -129,11 +129,6 @@ class Cluster:
             user = User.create(name="Robin")
             Membership.grant(user, Role.ADMIN, organization)
             return ApiToken.create(user, Role.ADMIN, organization)[1]
-
-    def _proxy(self, folder: Path) -> Caddy:
-        config = folder / "Caddyfile"
-        config.write_text(caddyfile(self.url, self.nodes))
-        return Caddy(config, {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)})
 
     def api(self) -> httpx.Client:
         return httpx.Client(
@@ -182,39 +177,6 @@ def clock_ahead() -> dict[str, str]:
     """What shifts a process by an hour."""
     library = Path(libfaketime.__file__).parent / "vendor/libfaketime/src/libfaketime.so.1"
     return {"LD_PRELOAD": str(library), "FAKETIME": "+1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-
-
-def caddyfile(url: str, nodes: list[Server]) -> str:
-    upstreams = " ".join(f"127.0.0.1:{node.port}" for node in nodes)
-    sticky = "\n".join(
-        f"""    @polls_{name} expression `path("/socket.io/*") && {{query.sid}}.startsWith("{name}.")`
-    handle @polls_{name} {{
-        reverse_proxy 127.0.0.1:{node.port}
-    }}"""
-        for name, node in zip("abc", nodes, strict=False)
-    )
-    health = (
-        "health_uri /readyz\nhealth_interval 500ms\nhealth_timeout 2s\nfail_duration 1s\nflush_interval -1"
-    )
-    return f"""{{
-    admin off
-    auto_https off
-}}
-{url} {{
-{sticky}
-    handle /socket.io/* {{
-        reverse_proxy {upstreams} {{
-            {health}
-        }}
-    }}
-    handle {{
-        reverse_proxy {upstreams} {{
-            {health}
-            lb_try_duration 3s
-        }}
-    }}
-}}
-"""
 
 
 class Writer:

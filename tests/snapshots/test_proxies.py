@@ -1,20 +1,26 @@
 """deploy/: the proxies' files are valid, and when no node is there they answer from the snapshots."""
 
 import contextlib
-import shutil
+import itertools
+import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+import requests
 import socketio
 
 from statuspage.database import db, transaction
 from statuspage.models.embedding import allow_embedding
 from statuspage.models.organization import Organization
-from statuspage.models.status import Visibility
+from statuspage.models.service import Service
+from statuspage.models.status import ServiceStatus, Visibility
+from tests.browser.visit import STREAM, WEBSOCKET, Visit
+from tests.proxies import DEPLOY, Caddy, Nginx, caddy_program, nginx_program, with_certificate
 from tests.server import Server
-from tests.snapshots.proxies import DEPLOY, Caddy, Nginx, caddy_program, nginx_program
 
 PATIENCE = 30.0
 STATUS = "/api/status?organizationId=org-456"
@@ -26,20 +32,49 @@ PAGES = (
     "/acme/north/history",
     "/embed/acme",
     "/embed/acme?view=full",
+    "/embed/acme?view=line&theme=auto&origin=https%3A%2F%2Fshop.example",
+    "/embed/acme/north?theme=auto&view=full",
+    "/acme?utm_source=x",
 )
 PROGRAMS = (
     STATUS,
     f"{STATUS}&tenantId=tenant-789",
+    "/api/status?tenantId=tenant-789&organizationId=org-456",
     STATUS.replace("status", "services"),
     STATUS.replace("status", "incidents"),
 )
 OTHERS = ("/acme/history.atom", "/acme/north/history.atom", "/acme/badge.svg", "/embed.js", "/robots.txt")
+ITEMS = ("/api/incidents/an-id", "/api/incidents/an-id/updates", "/api/services/an-id")
+INSIDE = ("/metrics", "/readyz", "/healthz")
 HIDDEN = (
     "/globex",
     "/globex/history.atom",
     "/api/status?organizationId=org-654",
     "/acme/stream",
     "/org-456/changes",
+)
+
+
+# What only a node can answer; or nobody.
+UNTOLD = (
+    f"{STATUS}&scope=all",
+    f"{STATUS}&tenantId=",
+    f"{STATUS}&tenantId=tenant-789&scope=all",
+    "/api/incidents?organizationId=org-456&status=open",
+    "/api/incidents?organizationId=org-456&limit=1",
+    "/api/incidents?limit=1&organizationId=org-456",
+    "/api/incidents?organizationId=org-456&after=x",
+    "/api/incidents?organizationId=org-456&organizationId=org-654",
+    "/api/incidents",
+    f"{ITEMS[0]}?limit=1",
+    "/api/status?organizationId=../../acme",
+    "/api/status?organizationId=*",
+    "/acme/history?month=2020-01",
+    "/acme/north/history?q=x",
+    "/acme/%68istory?q=x",
+    "/acme/",
+    "/../acme.html/",
+    "/embed/acme?view=other",
 )
 
 
@@ -51,10 +86,34 @@ def eventually(ask):
     return answer
 
 
+def socket_of(proxy) -> socketio.SimpleClient:
+    session = requests.Session()
+    session.trust_env, session.verify = False, str(proxy.authority)
+    return socketio.SimpleClient(http_session=session)
+
+
+def ask_at_once(visitor, paths, **more) -> dict[str, httpx.Response]:
+    with ThreadPoolExecutor(16) as pool:
+        return dict(zip(paths, pool.map(lambda path: visitor.get(path, **more), paths), strict=True))
+
+
+def type_of(answer) -> str:
+    return answer.headers["Content-Type"].split(";")[0]
+
+
 def _is_unchanged(visitor) -> bool:
     """At once, or as soon as both nodes have seen the last change."""
     tag = visitor.get("/acme").headers["ETag"]
     return visitor.get("/acme", headers={"If-None-Match": tag}).status_code == 304
+
+
+def _is_written(files, path, answer) -> bool:
+    """Whether the file for programs says what a node answered."""
+    parts = urlsplit(path)
+    query = dict(parse_qsl(parts.query))
+    steps = [parts.path[1:], query["organizationId"], *filter(None, [query.get("tenantId")])]
+    file = files / f"{'/'.join(steps)}.json"
+    return file.exists() and json.loads(file.read_text()) | {"asOf": ""} == answer | {"asOf": ""}
 
 
 @pytest.fixture(scope="module")
@@ -85,47 +144,29 @@ def test_caddy_takes_its_file():
 
 
 def test_nginx_takes_its_file(tmp_path):
-    assert shutil.which("openssl"), "This test makes a certificate: install openssl."
-    pem, key = tmp_path / "pem", tmp_path / "key"
-    words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-subj",
-        "/CN=x",
-    ]
-    subprocess.run(["openssl", *words, "-keyout", key, "-out", pem], check=True, capture_output=True)
-    text = (DEPLOY / "nginx.conf").read_text()
-    text = text.replace("/etc/nginx/status.example.org.pem", str(pem))
-    text = text.replace("/etc/nginx/status.example.org.key", str(key))
     conf = tmp_path / "nginx.conf"
+    text = with_certificate((DEPLOY / "nginx.conf").read_text(), tmp_path)
     conf.write_text(f"pid {tmp_path}/pid;\n{text}")
-    said = subprocess.run(
-        [nginx_program(), "-t", "-p", str(tmp_path), "-e", "stderr", "-c", str(conf)],
-        capture_output=True,
-        text=True,
-    )
+    words = ["-t", "-p", str(tmp_path), "-e", "stderr", "-c", str(conf)]
+    said = subprocess.run([nginx_program(), *words], capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
 
 
 def test_while_a_node_lives_it_is_the_nodes_that_answer(site):
-    nodes, proxies, _ = site
+    _, proxies, _ = site
     for proxy in proxies:
-        with httpx.Client(base_url=proxy.url) as visitor:
+        with proxy.visitor() as visitor:
             page = visitor.get("/acme")
             assert page.status_code == 200
             assert 'id="aged"' not in page.text
             eventually(lambda visitor=visitor: _is_unchanged(visitor))
-            assert visitor.get("/metrics").status_code == 404
+            for path in INSIDE:
+                assert visitor.get(path).status_code == 404, path
             assert visitor.get("/globex").status_code == 404
             with visitor.stream("GET", "/acme/stream?view=page") as stream:
                 assert next(stream.iter_lines()), "at once: nobody collects it"
         for transport in ("polling", "websocket"):
-            with socketio.SimpleClient() as client:
+            with socket_of(proxy) as client:
                 client.connect(proxy.url, transports=[transport])
                 client.emit("join-organization", {"organizationId": "org-456"})
                 assert client.receive(timeout=PATIENCE)[0] == "joined-organization"
@@ -134,53 +175,96 @@ def test_while_a_node_lives_it_is_the_nodes_that_answer(site):
                     assert client.receive(timeout=PATIENCE)[0] in ("pong", "status-update")
 
 
+def test_a_browser_is_live_by_http_2(site, launch):
+    nodes, proxies, _ = site
+    statuses = itertools.cycle((ServiceStatus.DEGRADED, ServiceStatus.MAJOR_OUTAGE))
+    with launch() as browser:
+        for proxy, transport in itertools.product(proxies, (WEBSOCKET, STREAM)):
+            visit = Visit(browser.new_context(ignore_https_errors=True), proxy.url)
+            protocols = _protocols(visit)
+            if transport == STREAM:
+                visit.page.route_web_socket("**/socket.io/**", lambda socket: socket.close())
+            visit.open(by=transport)
+            status = next(statuses)
+            _set_status(nodes[0], status)
+            visit.expect_status(status)
+            assert protocols["/acme"] == "h2"
+            assert transport == WEBSOCKET or protocols["/org-456/stream"] == "h2"
+
+
+def _protocols(visit) -> dict[str, str]:
+    """By which protocol each path was answered, as the browser says."""
+    found: dict[str, str] = {}
+
+    def note(event) -> None:
+        answer = event["response"]
+        found[urlsplit(answer["url"]).path] = answer.get("protocol")
+
+    wire = visit.page.context.new_cdp_session(visit.page)
+    wire.on("Network.responseReceived", note)
+    wire.send("Network.enable")
+    return found
+
+
+def _set_status(node, status) -> None:
+    with node.app.app_context():
+        service = db.session.get(Service, "service-1")
+        with transaction(service.organization):
+            service.update(status=status)
+        db.session.remove()
+
+
 def test_with_all_nodes_killed_every_public_page_is_there_with_its_age(site):
     nodes, proxies, files = site
-    eventually(
-        # The start page is written last, and went with Globex.
-        lambda: (files / "embed/acme/north.full.html").exists() and (files / "index.html").exists()
-    )
     with httpx.Client(base_url=nodes[0].url) as visitor:
         known = {path: visitor.get(path) for path in (*PAGES, *PROGRAMS, *OTHERS)}
-    incidents = [name.stem for name in (files / "acme/incidents").glob("*.html")]
+    eventually(lambda: (files / "index.html").exists())  # it is written last, and went with Globex
+    eventually(lambda: all(_is_written(files, path, known[path].json()) for path in PROGRAMS))
+    incidents = [f"/acme/incidents/{name.stem}" for name in (files / "acme/incidents").glob("*.html")]
     assert incidents, "the demo has some"
+    assets = [f"/static/{file.name}" for file in (files / "static").iterdir() if file.is_file()]
+    for path in ITEMS:
+        name = files / f"{path[1:]}.json"
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.write_text("{}")
     for node in nodes:
         node.kill()
     for proxy in proxies:
-        with httpx.Client(base_url=proxy.url) as visitor:
-            for path in (*PAGES, *PROGRAMS, *OTHERS):
-                found = visitor.get(path, headers={"If-None-Match": known[path].headers.get("ETag", '"x"')})
-                assert found.status_code == 200, path
-                assert found.headers["Snapshot"] == "stale", path
-                assert (
-                    found.headers["Content-Type"].split(";")[0]
-                    == known[path].headers["Content-Type"].split(";")[0]
-                )
-                assert "Last-Modified" in found.headers
-                if path in PAGES:
-                    assert 'id="aged"' in found.text, path
-                    embedded = path.startswith("/embed")
-                    assert ("frame-ancestors" in found.headers.get("Content-Security-Policy", "")) != embedded
-                elif path in PROGRAMS:
-                    answer = found.json()
-                    assert answer.pop("asOf"), path
-                    assert answer == known[path].json(), path
-            for name in incidents:
-                assert visitor.get(f"/acme/incidents/{name}").status_code == 200
-            assert (
-                "immutable"
-                in visitor.get(f"/static/{next((files / 'static').iterdir()).name}").headers["Cache-Control"]
+        with proxy.visitor() as visitor:
+            found = ask_at_once(
+                visitor, (*known, *incidents, *assets, *ITEMS), headers={"If-None-Match": '"x"'}
             )
-            for path in HIDDEN:
-                assert visitor.get(path).status_code == 503, path
-            for path in (
-                "/api/status?organizationId=../../acme",
-                "/api/status?organizationId=*",
-                "/../acme.html/",
-            ):
-                assert visitor.get(path).status_code in (400, 404, 503), path
-            assert visitor.post("/acme").status_code == 503
+            for path, answer in found.items():
+                assert answer.status_code == 200, path
+                assert answer.headers["Snapshot"] == "stale", path
+                assert "Last-Modified" in answer.headers
+            for path, answer in known.items():
+                assert type_of(found[path]) == type_of(answer)
+            for path in PAGES:
+                assert 'id="aged"' in found[path].text, path
+                policy = found[path].headers.get("Content-Security-Policy", "")
+                assert ("frame-ancestors" in policy) != path.startswith("/embed"), path
+            for path in PROGRAMS:
+                answer = found[path].json()
+                assert answer.pop("asOf"), path
+                assert answer == known[path].json(), path
+            for path in assets:
+                assert "immutable" in found[path].headers["Cache-Control"]
+            for path in ITEMS:
+                assert type_of(found[path]) == "application/json"
+                assert found[path].headers["Access-Control-Allow-Origin"] == "*"
+            for path, answer in ask_at_once(visitor, (*HIDDEN, *UNTOLD)).items():
+                assert answer.status_code == 503, path
+                assert "no snapshot of this" in answer.text, path
+                assert answer.headers["Retry-After"], path
+            for path in INSIDE:
+                assert visitor.get(path).status_code == 404
             assert visitor.get("/socket.io/?EIO=4&transport=polling").status_code in (502, 503)
+            refused = visitor.post("/acme")
+            assert refused.status_code == 503
+            assert "Look whether it was done" in refused.text
+            assert refused.headers["Retry-After"]
     nodes[1].start()
     for proxy in proxies:
-        eventually(lambda proxy=proxy: 'id="aged"' not in httpx.get(f"{proxy.url}/acme").text)
+        with proxy.visitor() as visitor:
+            eventually(lambda visitor=visitor: 'id="aged"' not in visitor.get("/acme").text)

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from jinja2 import Environment, TemplateNotFound
 from lxml import html
 from markupsafe import escape
 
@@ -17,7 +18,7 @@ from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.status import Impact, IncidentStatus, ServiceStatus
 from statuspage.web.errors import answer
 from statuspage.web.markdown import markdown, plain
-from statuspage.web.templating import browser, duration
+from statuspage.web.templating import Templates, browser, duration
 
 pytestmark = pytest.mark.one_database
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\" onclick='x' style='x' {{ 1234 * 4321 }}"
@@ -377,3 +378,13 @@ def test_what_a_browser_keeps_for_later_is_complete_in_itself(client):
     assert page.status_code == 200
     assert "<style>" in page.text
     assert not re.search(r'<(?:link rel="stylesheet"|script src|img)', page.text)
+
+
+def test_a_new_version_laid_over_this_one_changes_no_page_until_the_next_start(tmp_path):
+    (tmp_path / "page.html").write_text("of this version")
+    environment = Environment(loader=Templates(str(tmp_path)))
+    (tmp_path / "page.html").write_text("of the next")
+    (tmp_path / "new.html").write_text("of the next")
+    assert environment.get_template("page.html").render() == "of this version"
+    with pytest.raises(TemplateNotFound):
+        environment.get_template("new.html")

@@ -8,6 +8,7 @@ from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization
 from statuspage.models.session import UserSession
 from statuspage.models.user import User
+from statuspage.server import greeting
 from statuspage.web import setup
 from tests.web.api.asking import at_once
 from tests.web.browser import Browser, document, error_of, fields_of, words
@@ -42,6 +43,15 @@ def test_an_empty_install_leads_there_and_has_no_account(browser):
     assert page.status_code == 200
     assert fields_of(page)["code"] == ""
     assert setup.code(browser.client.application) not in page.text
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("public", "site"), [("", "http://localhost:5001"), ("https://status.example", "https://status.example")]
+)
+def test_the_start_says_where_visitors_reach_it(app, monkeypatch, public, site):
+    monkeypatch.setitem(app.config, "PUBLIC_URL", public)
+    assert f"Begin at {site}/setup?code={setup.code(app)}" in greeting(app, "127.0.0.1", 5001)
 
 
 @pytest.mark.one_database
