@@ -10,8 +10,9 @@ from flask_socketio import SocketIO
 from gevent import monkey
 
 from ..database import committed
-from . import bus, transport
+from . import bus, presence, transport
 from .dispatcher import Dispatcher
+from .draining import drain
 from .hub import Hub
 from .ledger import Ledger
 from .sockets import Sockets
@@ -32,6 +33,10 @@ class Live:
     def rung(self, organization_id: str) -> None:
         """A commit happened in this process."""
         self.bus.ring(organization_id)
+
+    def drain(self) -> None:
+        """Before the process stops: let every client go, to other nodes if there are any."""
+        drain(self.hub, alone=presence.is_alone(self.ledger.node))
 
 
 def create(app: Flask, build: str, node: str, on_first_use: Callable[[], None]) -> Live:

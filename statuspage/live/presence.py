@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from ..database import snapshot
 from ..models import connection, node
 from ..models.access import Proof
 from ..models.scope import Scope
@@ -57,6 +59,15 @@ def elsewhere(session: Session, node_id: str, organization_id: str | None = None
     others = {id: name or id for id, name in node.living(session) if id != node_id}
     rows = connection.lasting(session, list(others), organization_id)
     return [_written(row, others[row.node]) for row in rows]
+
+
+def is_alone(node_id: str) -> bool:
+    """Whether no other node lives. While the database does not answer, there may be some."""
+    try:
+        with snapshot() as session:
+            return not any(id != node_id for id, _ in node.living(session))
+    except SQLAlchemyError:
+        return False
 
 
 def _written(row: Any, node_name: str) -> Present:

@@ -13,6 +13,7 @@ from flask import Flask, current_app
 
 from ..database import new_id
 from ..models.access import NOBODY, Proof, role_in
+from ..models.connection import Ending
 from ..models.errors import NotFound
 from ..models.scope import Scope
 from . import counts, entry
@@ -76,6 +77,10 @@ class Stream:
             time.sleep(0.01)
 
     def end(self, reason: str) -> None:
+        self._out.finish()
+
+    def let_go(self) -> None:
+        self._channel.leave(self._seat, ending=Ending.STOPPED)
         self._out.finish()
 
     def close(self, *reason: str) -> None:
@@ -178,6 +183,10 @@ class Poll:
     def end(self, reason: str) -> None:
         self._news.set()
 
+    def let_go(self) -> None:
+        """It is answered with what there is; its seat stays, for its right has not ended."""
+        self._news.set()
+
     def answer(self, cursor: str | None, wait: float) -> dict[str, Any] | None:
         """What changed after the cursor, as soon as there is something; None after `wait` seconds without."""
         self._cursor = Cursor.parse(cursor)
@@ -185,7 +194,7 @@ class Poll:
             found = self._look(cursor)
             if found is not None and cursor:
                 self._channel.tally.replayed(self._seat.scope, self._source)
-            elif found is None and wait > 0:
+            elif found is None and wait > 0 and not self._channel.draining():
                 self._listen(cursor)
                 self._news.wait(min(wait, MAX_WAIT))
                 found = self._look(cursor)
