@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from werkzeug.http import parse_cookie
 
+from .. import logs
 from ..clock import iso, now
 from ..database import note_failure
 from ..models import session as user_session
@@ -91,6 +92,7 @@ class Sockets:
             connection = self._clients.get(sid)
             if connection is None:
                 return None
+            logs.request_id.set(connection.id)
             try:
                 connection.hold_to(self._rate)
                 with self._app.app_context():

@@ -1,9 +1,11 @@
 """The Socket.IO events in one process, without a network, so that a test decides when a client vanishes."""
 
 from collections.abc import Callable
+from contextvars import Context
 
 import pytest
 
+from statuspage import logs
 from statuspage.database import transaction
 from statuspage.live import sockets
 from statuspage.live.hub import Hub
@@ -77,6 +79,15 @@ def test_a_client_in_no_room_is_a_loner_and_one_that_left_is_again(wire, hub, ca
     assert len(hub.loners) == 1
     wire.call("one", "disconnect")
     assert_empty(wire, hub)
+
+
+def test_what_is_logged_of_an_event_names_its_connection(wire, cast, monkeypatch):
+    monkeypatch.setattr(sockets, "proved", lambda *_: 1 / 0)
+    noted = []
+    monkeypatch.setattr(sockets, "note_failure", lambda *_: noted.append(logs.request_id.get()))
+    wire.call("one", "connect", {"token": cast.tokens["acme-viewer"]})
+    Context().run(wire.call, "one", "join-organization", {"organizationId": cast.acme.id})
+    assert noted == [wire.sockets._clients["one"].id]
 
 
 def test_a_client_that_vanishes_while_it_is_proved_leaves_nothing(wire, hub, cast, monkeypatch):
