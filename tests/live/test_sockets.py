@@ -81,6 +81,27 @@ def test_a_client_in_no_room_is_a_loner_and_one_that_left_is_again(wire, hub, ca
     assert_empty(wire, hub)
 
 
+def test_who_leaves_a_tenant_is_written_down_as_a_listener_of_the_organization(wire, hub, cast):
+    told = []
+    hub.on_enter = lambda seat: told.append(("came", seat, seat.scope))
+    hub.on_leave = lambda seat, ending: told.append(("went", seat, seat.scope))
+    tenant = {"organizationId": cast.acme.id, "tenantId": cast.north.id}
+    wire.call("one", "connect")
+    wire.call("one", "join-organization", tenant)
+    assert "timestamp" in wire.call("one", "leave-organization", tenant)
+    (_, first, _), (_, second, _), _ = told
+    assert [(what, scope) for what, _, scope in told] == [
+        ("came", cast.north.scope),
+        ("came", cast.acme.scope),
+        ("went", cast.north.scope),
+    ]
+    assert (told[2][1], first is second) == (first, False)
+    assert hub.channels[cast.acme.id].seats == {second}
+    assert second.rooms == (cast.acme.scope.room,)
+    wire.call("one", "disconnect")
+    assert_empty(wire, hub)
+
+
 def test_what_is_logged_of_an_event_names_its_connection(wire, cast, monkeypatch):
     monkeypatch.setattr(sockets, "proved", lambda *_: 1 / 0)
     noted = []
