@@ -29,6 +29,7 @@ class Live:
     socketio: SocketIO
     sockets: Sockets
     ledger: Ledger
+    elsewhere: presence.Elsewhere
 
     def rung(self, organization_id: str) -> None:
         """A commit happened in this process."""
@@ -71,7 +72,7 @@ def create(app: Flask, build: str, node: str, on_first_use: Callable[[], None]) 
         async_mode="gevent" if monkey.is_module_patched("threading") else "threading",
     )
     sockets = Sockets(app, socketio, hub, config["EVENT_RATE"])
-    live = Live(build, hub, bell, dispatcher, socketio, sockets, ledger)
+    live = Live(build, hub, bell, dispatcher, socketio, sockets, ledger, presence.Elsewhere(node))
     committed.connect(live.rung)
     app.extensions["live"] = live
     return live
