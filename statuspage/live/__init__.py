@@ -37,7 +37,7 @@ class Live:
 
     def drain(self) -> None:
         """Before the process stops: let every client go, to other nodes if there are any."""
-        drain(self.hub, alone=presence.is_alone(self.ledger.node))
+        drain(self.hub, lambda: presence.is_alone(self.ledger.node))
 
 
 def create(app: Flask, build: str, node: str, on_first_use: Callable[[], None]) -> Live:

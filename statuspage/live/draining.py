@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from .audience import Connection, tell
 from .hub import Hub
@@ -13,15 +13,15 @@ DRAIN_SECONDS = 5.0  # for a crowd
 STEP_SECONDS = 0.1  # a few clients need no more than one step each
 
 
-def drain(hub: Hub, *, alone: bool) -> None:
+def drain(hub: Hub, is_alone: Callable[[], bool]) -> None:
     """Let every client go. Returns after DRAIN_SECONDS at most, at once if there is none.
 
     To other nodes they go in random order, a part of them with every step, and may come back at once; until
-    its turn each hears everything. Who comes meanwhile goes with the rest. A node that is `alone` lets all
-    go now, to come back within DRAIN_SECONDS: its successor can begin only when it has ended.
+    its turn each hears everything. Who comes meanwhile goes with the rest. Where there is no other node all
+    go now, to come back within DRAIN_SECONDS: the successor can begin only when this one has ended.
     """
     hub.draining = True
-    if alone:
+    if is_alone():
         _let_go(hub.connections(), DRAIN_SECONDS)
         return
     steps = min(round(DRAIN_SECONDS / STEP_SECONDS), len(hub.connections()))

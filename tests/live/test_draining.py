@@ -71,7 +71,7 @@ def test_a_crowd_leaves_over_five_seconds_and_each_hears_everything_until_it_goe
     channel = hub.channel(cast.acme.id)
     seated = [Client(hub).sit(channel, cast.acme.scope).sit(channel, cast.south.scope) for _ in range(150)]
     crowd = [*seated, *(Client(hub) for _ in range(50))]  # the last are in no room
-    drain(hub, alone=False)
+    drain(hub, lambda: False)
     assert sum(hub.steps) == pytest.approx(DRAIN_SECONDS - STEP_SECONDS)
     assert sorted(client.steps for client in crowd) == [step for step in range(50) for _ in range(4)]
     assert [client.steps for client in crowd] != sorted(client.steps for client in crowd), "by chance"
@@ -81,10 +81,10 @@ def test_a_crowd_leaves_over_five_seconds_and_each_hears_everything_until_it_goe
 
 
 def test_few_leave_sooner_and_for_nobody_nothing_waits(hub):
-    drain(hub, alone=False)
+    drain(hub, lambda: False)
     assert (hub.steps, hub.draining) == ([], True)
     few = [Client(hub) for _ in range(3)]
-    drain(hub, alone=False)
+    drain(hub, lambda: False)
     assert [client.steps is not None for client in few] == [True] * 3
     assert hub.steps == [STEP_SECONDS] * 2
 
@@ -92,7 +92,7 @@ def test_few_leave_sooner_and_for_nobody_nothing_waits(hub):
 def test_who_comes_meanwhile_leaves_with_the_rest(hub):
     crowd = [Client(hub) for _ in range(10)]
     hub.meanwhile = lambda: crowd.append(Client(hub))
-    drain(hub, alone=False)
+    drain(hub, lambda: False)
     assert len(crowd) == 19
     assert all(client.steps is not None for client in crowd)
     assert max(sum(client.steps == step for client in crowd) for step in range(10)) <= math.ceil(19 / 10) + 1
@@ -100,7 +100,7 @@ def test_who_comes_meanwhile_leaves_with_the_rest(hub):
 
 def test_where_there_is_no_other_node_all_leave_at_once_to_come_back_each_at_its_own_moment(hub):
     crowd = [Client(hub) for _ in range(100)]
-    drain(hub, alone=True)
+    drain(hub, lambda: True)
     assert hub.steps == []
     assert {str(client.heard) for client in crowd} == {str([("drain", {"delay": DRAIN_SECONDS})])}
 
@@ -122,7 +122,7 @@ def test_a_stream_ends_in_order_and_a_held_poll_is_answered(app, cast, hub):
     channel.on_leave = lambda seat, ending: endings.append(ending)
     stream = Stream(channel, cast.acme.scope, "page", NOBODY, None)
     poll = Poll(channel, cast.acme.scope, "page", NOBODY)
-    drain(hub, alone=False)
+    drain(hub, lambda: False)
     assert b"".join(stream).endswith(b'event: drain\ndata: {"delay":0}\n\n')
     assert endings == [Ending.STOPPED]
     assert poll.answer(channel.state.cursor(cast.acme.scope), 25) is None, "it waits for nothing now"
