@@ -57,7 +57,8 @@ class Stream:
         self._cursor = cursor
         self._out: Any = Held()
         self.outlet, self.wire = self, None
-        self._seat = _take_seat(channel, Seat(self, scope, view), proof)
+        self._seat = Seat(self, scope, view)
+        _take_seat(channel, self._seat, proof)
         self._out.send(b"retry: %d\n\n" % random.randint(1000, 5000))
         self.deliver(channel.head_for(self._seat))
         if view != DATA:
@@ -80,6 +81,9 @@ class Stream:
         self._out.finish()
 
     def let_go(self) -> None:
+        """One that is still at the door goes later, or with the process: a refusal would end it for good."""
+        if self._seat.role is None:
+            return
         self._channel.leave(self._seat, ending=Ending.STOPPED)
         self._out.finish()
 
@@ -164,7 +168,8 @@ class Poll:
         self._news = threading.Event()
         self._cursor: Cursor | None = None
         self._source = counts.BOARD
-        self._seat = _take_seat(channel, Seat(self, scope, view), proof)
+        self._seat = Seat(self, scope, view)
+        _take_seat(channel, self._seat, proof)
 
     def deliver(self, message: Message) -> None:
         """Wake for what takes the client further, or tells that it is behind; a derived status does not."""
@@ -236,7 +241,7 @@ class Poll:
         return {"events": events, "cursor": str(page.cursor), "reset": page.reset}
 
 
-def _take_seat(channel: Channel, seat: Seat, proof: Proof) -> Seat:
+def _take_seat(channel: Channel, seat: Seat, proof: Proof) -> None:
     """Register, then prove: a change of access in between is met by one of the two."""
     channel.register(seat)
     try:
@@ -247,4 +252,3 @@ def _take_seat(channel: Channel, seat: Seat, proof: Proof) -> Seat:
     except BaseException:
         channel.leave(seat)
         raise
-    return seat

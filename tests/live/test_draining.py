@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from statuspage.database import db, transaction
-from statuspage.live import draining, presence
+from statuspage.live import draining, entry, presence
 from statuspage.live.audience import Seat
 from statuspage.live.draining import DRAIN_SECONDS, STEP_SECONDS, drain
 from statuspage.live.entry import data_rooms
@@ -115,6 +115,19 @@ def test_a_node_is_alone_as_long_as_no_other_one_beats(app):
     with transaction():
         db.session.get(node.Node, "other").seen_at -= 4 * node.beat_seconds() * node.timedelta(seconds=1)
     assert presence.is_alone("this")
+
+
+def test_a_stream_that_is_still_at_the_door_is_not_refused(app, cast, hub, monkeypatch):
+    prove = entry.prove_visitor
+
+    def prove_slowly(channel, seat):
+        drain(hub, lambda: False)
+        return prove(channel, seat)
+
+    monkeypatch.setattr(entry, "prove_visitor", prove_slowly)
+    stream = Stream(hub.channel(cast.acme.id), cast.acme.scope, "page", NOBODY, None)
+    drain(hub, lambda: False)
+    assert b"event: change" in b"".join(stream)
 
 
 def test_a_stream_ends_in_order_and_a_held_poll_is_answered(app, cast, hub):
