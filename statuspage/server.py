@@ -15,8 +15,11 @@ from sqlalchemy.exc import OperationalError
 from . import demo, logs
 from .database import db
 from .live import transport
+from .live.draining import DRAIN_SECONDS
 from .web import setup
 from .web.heads import Heads
+
+NOTICE = DRAIN_SECONDS + 2.0  # seconds: the clients leave, then the database hears of it
 
 
 def main(app: Flask) -> None:
@@ -32,10 +35,13 @@ def main(app: Flask) -> None:
         heads = Heads(app.extensions["page_cache"], app.config["PROXIES"])
 
         def before_stop() -> None:
-            live.hub.drain()
-            jobs.stop()
+            with app.app_context():
+                live.drain()
+            jobs.stop()  # last: to the other nodes who is still here is here
 
-        transport.serve(app, live.socketio, host, port, before_stop=before_stop, answer=heads.answer)
+        transport.serve(
+            app, live.socketio, host, port, before_stop=before_stop, notice=NOTICE, answer=heads.answer
+        )
         live.ledger.close()
 
 

@@ -143,6 +143,7 @@ def app(migrated_app: Flask) -> Iterator[Flask]:
                 connection.execute(table.delete())
         token._uses.clear()
         migrated_app.extensions["live"].hub.channels.clear()
+        migrated_app.extensions["live"].elsewhere.forget()
         yield migrated_app
         db.session.remove()
 

@@ -18,9 +18,9 @@ MAY_IMPORT = {
     "jobs": {"clock", "config", "database", "models"},
     "backup": {"clock", "config", "database", "models"},
     "schemas": {"models.status", "models.access", "models.event"},
-    "live": {"clock", "config", "database", "models", "schemas"},
+    "live": {"clock", "config", "database", "models", "schemas", "logs"},
     "snapshots": {"clock", "config", "database", "models", "live", "web"},
-    "logs": set(),
+    "logs": {"clock"},
     "web": {"clock", "config", "database", "models", "schemas", "live", "logs"},
 }
 NEVER = {

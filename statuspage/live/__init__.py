@@ -10,9 +10,10 @@ from flask_socketio import SocketIO
 from gevent import monkey
 
 from ..database import committed
-from . import bus, transport
+from . import bus, presence, transport
 from .chores import Chores
 from .dispatcher import Dispatcher
+from .draining import drain
 from .hub import Hub
 from .ledger import Ledger
 from .sockets import Sockets
@@ -29,10 +30,15 @@ class Live:
     socketio: SocketIO
     sockets: Sockets
     ledger: Ledger
+    elsewhere: presence.Elsewhere
 
     def rung(self, organization_id: str) -> None:
         """A commit happened in this process."""
         self.bus.ring(organization_id)
+
+    def drain(self) -> None:
+        """Before the process stops: let every client go, to other nodes if there are any."""
+        drain(self.hub, lambda: presence.is_alone(self.ledger.node))
 
 
 def create(app: Flask, build: str, node: str, on_first_use: Callable[[], None]) -> Live:
@@ -68,7 +74,7 @@ def create(app: Flask, build: str, node: str, on_first_use: Callable[[], None]) 
         async_mode="gevent" if monkey.is_module_patched("threading") else "threading",
     )
     sockets = Sockets(app, socketio, hub, config["EVENT_RATE"])
-    live = Live(build, hub, bell, dispatcher, socketio, sockets, ledger)
+    live = Live(build, hub, bell, dispatcher, socketio, sockets, ledger, presence.Elsewhere(node))
     committed.connect(live.rung)
     app.extensions["live"] = live
     return live

@@ -37,6 +37,9 @@ class Connection(Protocol):
     def end(self, reason: str) -> None:
         """End it now; the client is told why where its transport can say so."""
 
+    def let_go(self) -> None:
+        """End it now, so that its client comes back by itself: what is queued is its last."""
+
 
 class Held(NamedTuple):
     """The consumer that a seat goes on for: its id, and the client's own name for it."""

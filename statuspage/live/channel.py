@@ -41,6 +41,7 @@ class Channel(Boards):
         self.used_at = time.monotonic()
         self.on_move: Callable[[], None] = lambda: None  # hears of every new state
         self.watched: Callable[[], bool] = lambda: False  # whether who looks at the log rings this channel
+        self.draining: Callable[[], bool] = lambda: False  # whether this process stops soon
         self._rung = self._seen = object()
 
     # --- bringing it forward -----------------------------------------------------------------------

@@ -50,6 +50,9 @@ class SocketConnection:
         self.deliver(Message("error", {"message": reason}))
         self.outlet.disconnect()
 
+    def let_go(self) -> None:
+        self.outlet.let_go()
+
     def hold_to(self, rate: int) -> None:
         """Count an event. Refusal for one that is too many; who does not stop is ended."""
         moment = time.monotonic()

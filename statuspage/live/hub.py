@@ -21,9 +21,7 @@ from . import loading
 from .audience import Connection, Seat, tell
 from .channel import UNKNOWN, Channel
 from .feed import Line
-from .message import Message
 
-DRAIN_SECONDS = 5
 IDLE_SECONDS = 60.0  # boards and channels without an audience are kept this long
 BLIND_SECONDS = 2.0  # after so long without a look at the log nothing is served unasked
 
@@ -49,7 +47,7 @@ class Hub:
         self.only_public: str | None = None
         """The organization whose page is the start page, as of the last look; None if it may not be alone."""
         self.draining = False
-        """It stops soon: whoever comes now should be sent elsewhere."""
+        """It stops soon: its clients leave, and nothing is held any more. See drain()."""
         self._opening = threading.Lock()
         self._rung = object()  # the last ring, or opening: see _open()
         self._looked_at = -math.inf
@@ -83,7 +81,7 @@ class Hub:
             raise NotFound(UNKNOWN)
         channel = Channel(loaded, build=self.build, push_interval=self.push_interval)
         channel.on_broadcast = self._tell_loners
-        channel.watched = self.watches
+        channel.watched, channel.draining = self.watches, lambda: self.draining
         channel.on_enter, channel.on_leave = self.on_enter, self.on_leave
         channel.on_move = lambda: self.on_move(channel)
         self.channels[organization_id] = channel
@@ -214,9 +212,7 @@ class Hub:
         channel = self.channels.get(organization_id)
         return list(channel.seats) if channel else []
 
-    def drain(self) -> None:
-        """Before a shutdown: ask every client to come back within so many seconds, each at its own moment."""
-        self.draining = True
-        message = Message("drain", {"delay": DRAIN_SECONDS})
-        for channel in list(self.channels.values()):
-            tell([seat.connection for seat in list(channel.seats)], message)
+    def connections(self) -> set[Connection]:
+        """Everybody who listens, in a room or in none, each once."""
+        seats = [seat for channel in list(self.channels.values()) for seat in list(channel.seats)]
+        return {*list(self.loners), *(seat.connection for seat in seats)}

@@ -62,6 +62,11 @@ class Ledger:
         """A token asked the API something."""
         self._asked[token_id, endpoint, refused] += 1
 
+    @property
+    def waiting(self) -> int:
+        """How many comings and goings are not written yet."""
+        return len(self._seats)
+
     # --- beside it ---------------------------------------------------------------------------------
 
     def start(self) -> None:

@@ -1,11 +1,15 @@
 """Who is here now, on all nodes: this one's own from memory, the others' as their ledgers wrote them down."""
 
+import threading
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from ..database import snapshot
 from ..models import connection, node
 from ..models.access import Proof
 from ..models.scope import Scope
@@ -14,6 +18,8 @@ from .audience import Seat
 from .boards import board_room
 from .hub import Hub
 from .views import DATA
+
+KEPT_SECONDS = 1.0
 
 
 class Present(NamedTuple):
@@ -52,11 +58,51 @@ def _seated(seat: Seat, node_name: str) -> Present:
     )
 
 
-def elsewhere(session: Session, node_id: str, organization_id: str | None = None) -> list[Present]:
-    """Those on the other nodes that live, as of two seconds ago; a dead node has nobody."""
-    others = {id: name for id, name in node.living(session) if id != node_id}
-    rows = connection.lasting(session, list(others), organization_id)
-    return [_written(row, others[row.node]) for row in rows]
+class Elsewhere:
+    """Those on the other nodes. However many ask, one of them reads, and all get that for a second."""
+
+    def __init__(self, node_id: str) -> None:
+        self._node = node_id
+        self._found: dict[str | None, tuple[float, list[Present]]] = {}  # by organization, until when
+        self._reading = threading.Lock()
+
+    def present(self, session: Session, organization_id: str | None = None) -> list[Present]:
+        """On the nodes that live, as of three seconds ago; on one that died until it missed three beats."""
+        found = self._kept(organization_id)
+        if found is None:
+            with self._reading:
+                found = self._kept(organization_id)
+                if found is None:
+                    found = self._read(session, organization_id)
+                    self._keep(organization_id, found)
+        return found
+
+    def forget(self) -> None:
+        self._found.clear()
+
+    def _kept(self, organization_id: str | None) -> list[Present] | None:
+        until, found = self._found.get(organization_id, (0.0, None))
+        return found if time.monotonic() < until else None
+
+    def _keep(self, organization_id: str | None, found: list[Present]) -> None:
+        """And forget what was asked for earlier: what is kept is what one second asks for."""
+        now = time.monotonic()
+        self._found = {id: kept for id, kept in self._found.items() if now < kept[0]}
+        self._found[organization_id] = (now + KEPT_SECONDS, found)
+
+    def _read(self, session: Session, organization_id: str | None) -> list[Present]:
+        others = {id: name for id, name in node.living(session) if id != self._node}
+        rows = connection.lasting(session, list(others), organization_id)
+        return [_written(row, others[row.node]) for row in rows]
+
+
+def is_alone(node_id: str) -> bool:
+    """Whether no other node lives. While the database does not answer, there may be some."""
+    try:
+        with snapshot() as session:
+            return not any(id != node_id for id, _ in node.living(session))
+    except SQLAlchemyError:
+        return False
 
 
 def _written(row: Any, node_name: str) -> Present:

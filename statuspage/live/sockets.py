@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 from werkzeug.http import parse_cookie
 
+from .. import logs
 from ..clock import iso, now
 from ..database import note_failure
 from ..models import session as user_session
@@ -91,6 +92,7 @@ class Sockets:
             connection = self._clients.get(sid)
             if connection is None:
                 return None
+            logs.request_id.set(connection.id)
             try:
                 connection.hold_to(self._rate)
                 with self._app.app_context():
@@ -265,13 +267,28 @@ class Sockets:
         """Leaving a tenant keeps the organization's room that came with it."""
         organization = Scope(seat.scope.organization_id).room
         if only_tenant and seat.view == DATA and organization in seat.rooms:
-            channel = self._hub.channels.get(seat.scope.organization_id)
-            if channel:
-                channel.leave(seat, [seat.scope.room])
-            seat.scope = Scope(seat.scope.organization_id)
-            seat.consumer = None  # it hears only a part of its scope now
-            return
+            self._stay(connection, seat, organization)
         self._drop(connection, seat)
+
+    def _stay(self, connection: SocketConnection, seat: Seat, room: str) -> None:
+        """In the organization's room, from a tenant's seat: a seat of its own, for it is another scope.
+
+        It is nobody's consumer: that listens to the tenant too.
+        """
+        channel = self._hub.channels.get(seat.scope.organization_id)
+        if channel is None:
+            return
+        stays = Seat(connection, Scope(seat.scope.organization_id), DATA)
+        stays.proof, stays.role = seat.proof, seat.role
+        connection.seats = (*connection.seats, stays)
+        try:
+            channel.register(stays)
+            if stays.proof.expires_at:
+                channel.expiring.add(stays)
+            entry.enter_data(channel, stays, [room], None, [seat])
+        except BaseException:
+            self._drop(connection, stays)
+            raise
 
     def _drop(self, connection: SocketConnection, seat: Seat, *reason: str) -> None:
         connection.seats = tuple(mine for mine in connection.seats if mine is not seat)

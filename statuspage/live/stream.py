@@ -13,6 +13,7 @@ from flask import Flask, current_app
 
 from ..database import new_id
 from ..models.access import NOBODY, Proof, role_in
+from ..models.connection import Ending
 from ..models.errors import NotFound
 from ..models.scope import Scope
 from . import counts, entry
@@ -56,7 +57,8 @@ class Stream:
         self._cursor = cursor
         self._out: Any = Held()
         self.outlet, self.wire = self, None
-        self._seat = _take_seat(channel, Seat(self, scope, view), proof)
+        self._seat = Seat(self, scope, view)
+        _take_seat(channel, self._seat, proof)
         self._out.send(b"retry: %d\n\n" % random.randint(1000, 5000))
         self.deliver(channel.head_for(self._seat))
         if view != DATA:
@@ -76,6 +78,13 @@ class Stream:
             time.sleep(0.01)
 
     def end(self, reason: str) -> None:
+        self._out.finish()
+
+    def let_go(self) -> None:
+        """One that is still at the door goes later, or with the process: a refusal would end it for good."""
+        if self._seat.role is None:
+            return
+        self._channel.leave(self._seat, ending=Ending.STOPPED)
         self._out.finish()
 
     def close(self, *reason: str) -> None:
@@ -159,7 +168,8 @@ class Poll:
         self._news = threading.Event()
         self._cursor: Cursor | None = None
         self._source = counts.BOARD
-        self._seat = _take_seat(channel, Seat(self, scope, view), proof)
+        self._seat = Seat(self, scope, view)
+        _take_seat(channel, self._seat, proof)
 
     def deliver(self, message: Message) -> None:
         """Wake for what takes the client further, or tells that it is behind; a derived status does not."""
@@ -178,6 +188,10 @@ class Poll:
     def end(self, reason: str) -> None:
         self._news.set()
 
+    def let_go(self) -> None:
+        """It is answered with what there is; its seat stays, for its right has not ended."""
+        self._news.set()
+
     def answer(self, cursor: str | None, wait: float) -> dict[str, Any] | None:
         """What changed after the cursor, as soon as there is something; None after `wait` seconds without."""
         self._cursor = Cursor.parse(cursor)
@@ -185,7 +199,7 @@ class Poll:
             found = self._look(cursor)
             if found is not None and cursor:
                 self._channel.tally.replayed(self._seat.scope, self._source)
-            elif found is None and wait > 0:
+            elif found is None and wait > 0 and not self._channel.draining():
                 self._listen(cursor)
                 self._news.wait(min(wait, MAX_WAIT))
                 found = self._look(cursor)
@@ -227,7 +241,7 @@ class Poll:
         return {"events": events, "cursor": str(page.cursor), "reset": page.reset}
 
 
-def _take_seat(channel: Channel, seat: Seat, proof: Proof) -> Seat:
+def _take_seat(channel: Channel, seat: Seat, proof: Proof) -> None:
     """Register, then prove: a change of access in between is met by one of the two."""
     channel.register(seat)
     try:
@@ -238,4 +252,3 @@ def _take_seat(channel: Channel, seat: Seat, proof: Proof) -> Seat:
     except BaseException:
         channel.leave(seat)
         raise
-    return seat

@@ -12,7 +12,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.process_collector import ProcessCollector
 
 from ..database import statements
-from ..live import counts
+from ..live import counts, transport
+from ..live.hub import Hub
 from ..live.transport import traffic
 from ..models.errors import NotFound
 from .tenancy import NOTHING
@@ -65,7 +66,7 @@ class Live:
         live, cache = self._app.extensions["live"], self._app.extensions["page_cache"]
         yield _gauge(
             "statuspage_connections",
-            "Open connections that listen.",
+            "Open connections that listen, each once.",
             _transports(live.hub),
             "transport",
         )
@@ -93,6 +94,9 @@ class Live:
         )
         yield _lag()
         yield _counter("statuspage_database_statements", "Sent to the database.", _statements())
+        yield _gauge(
+            "statuspage_unwritten", "Comings and goings that wait for the database.", live.ledger.waiting
+        )
         yield _gauge("statuspage_page_cache_bytes", "Taken by answers that are kept.", cache.size)
 
 
@@ -110,24 +114,21 @@ def _statements() -> int:
     return int(repr(statements).removeprefix("count(").removesuffix(")"))
 
 
-def _transports(hub: object) -> dict[str, int]:
+def _transports(hub: Hub) -> dict[str, int]:
     found: Tally[str] = Tally({"websocket": 0, "polling": 0, "sse": 0, "poll": 0})
-    for channel in list(hub.channels.values()):  # type: ignore[attr-defined]
-        found.update(connection.transport for connection in {seat.connection for seat in list(channel.seats)})
+    found.update(connection.transport for connection in hub.connections())
     return found
 
 
 def _transport(live: object) -> Iterator[Metric]:
     cut = dict(traffic.cut)
     yield _counter("statuspage_cut", "Connections cut because their client did not read.", cut, "why")
+    waiting = transport.unsent(live.socketio)  # type: ignore[attr-defined]
+    yield _gauge("statuspage_unsent", "Messages that wait for their clients.", waiting)
     server = getattr(live.socketio, "wsgi_server", None)  # type: ignore[attr-defined]
     poller = getattr(server, "poller", None)
     if poller is not None:
-        wires = list(poller.wires.values())
-        yield _gauge("statuspage_sockets", "Open descriptors of clients.", len(wires))
-        yield _gauge(
-            "statuspage_unsent", "Messages that wait for their clients.", sum(w.backlog for w in wires)
-        )
+        yield _gauge("statuspage_sockets", "Open descriptors of clients.", len(poller.wires))
 
 
 def _gauge(name: str, help: str, value: float | dict[str, int], label: str = "") -> Metric:

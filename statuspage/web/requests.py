@@ -11,6 +11,7 @@ from .door import SHARED
 
 log = logging.getLogger(__name__)
 SLOW_SECONDS = 2.0
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def register(app: Flask) -> None:
@@ -27,7 +28,8 @@ def register(app: Flask) -> None:
         if SHARED not in request.environ:  # the same bytes go to others
             response.headers["X-Request-Id"] = g.request_id
         rule = request.url_rule.rule if request.url_rule else "none"
-        metrics.REQUESTS.labels(request.method, rule, str(response.status_code)).observe(seconds)
+        method = request.method if request.method in METHODS else "other"  # a client may say anything
+        metrics.REQUESTS.labels(method, rule, str(response.status_code)).observe(seconds)
         if not _waits_by_design(response) and (seconds > SLOW_SECONDS or response.status_code >= 500):
             path = rule if "secret" in (request.view_args or {}) else request.path  # a link that signs in
             log.warning(

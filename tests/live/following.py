@@ -126,11 +126,14 @@ class EventStream(Ear):
 
 
 class HeldPolls(Ear):
-    """One held poll after the other; a refusal is heard as `(404)`."""
+    """One held poll after the other, for `wait` seconds each; a refusal is heard as `(404)`."""
 
-    def __init__(self, watch: Watch, cursor: str | None) -> None:
+    def __init__(self, watch: Watch, cursor: str | None, wait: float = 0.3) -> None:
         super().__init__()
         self._watch, self.cursor, self._closing = watch, cursor, False
+        self._wait = wait
+        self.answers: list[int] = []
+        """The status of each."""
         self._session = requests.Session()
         if cursor is None:
             self.cursor = self._ask(0).json()["cursor"]
@@ -149,7 +152,8 @@ class HeldPolls(Ear):
 
     def _poll(self) -> None:
         with suppress(requests.RequestException):
-            while not self._closing and (answer := self._ask(0.3)).status_code in (200, 204):
+            while not self._closing and (answer := self._ask(self._wait)).status_code in (200, 204):
+                self.answers.append(answer.status_code)
                 if answer.status_code == 200:
                     self._take(answer.json())
             if not self._closing:

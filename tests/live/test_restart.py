@@ -1,17 +1,23 @@
 """Servers die and come back, and other processes write: nothing is missed."""
 
 import contextlib
+import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 import requests
 
-from tests.live.following import KINDS, Watch, follow
+from statuspage.database import transaction
+from statuspage.models import node
+from tests.live.following import KINDS, HeldPolls, Watch, follow
 from tests.live.listener import Listener
 from tests.live.place import Place
+from tests.live.quick_beat import BEAT_SECONDS
 from tests.live.test_exactly_once import difference, writers
 from tests.server import Server
 
@@ -133,6 +139,84 @@ def test_a_command_in_another_process_is_heard(server, transport):
         assert follower.expect("status-update")["data"]["status"] == "major_outage"
         server.command("organization", "update", place.id, "--visibility", "private")
         follower.expect_end()
+
+
+@pytest.mark.skipif("OTHER_SERVER" in os.environ, reason="our own server drains")
+def test_a_node_that_drains_serves_each_client_until_its_turn_and_none_misses_anything(mortal):
+    """There is another node, where they could go; here they come back to the successor."""
+    place, quiet = Place.found(mortal), Place.found(mortal)
+    with mortal.app.app_context(), transaction():
+        node.beat("another", "another")
+    start = place.head
+    before = [(kind, follow(kind, Watch(place), start)) for kind in KINDS * 4]
+    first = place.say()
+    for _, follower in before:
+        follower.expect("incident-update", id=first)
+    held = [HeldPolls(Watch(quiet), quiet.head, wait=25) for _ in range(4)]
+    kept = requests.Session()
+    waiting = f"{mortal.url}/api/websocket/info?organizationId={quiet.id}"
+    soon(lambda: kept.get(waiting, timeout=5).json()["connections"] == len(held))
+    os.kill(mortal.pid, signal.SIGTERM)
+    begun = time.monotonic()
+    while not any(follower.gone for _, follower in before):
+        place.say()
+    asked = kept.get(f"{mortal.url}/readyz", timeout=5)
+    assert (asked.status_code, asked.json()["draining"], asked.headers["Connection"]) == (503, True, "close")
+    while not all(follower.gone for _, follower in before):
+        place.say()  # another node writes
+    assert 1 < time.monotonic() - begun < 8
+    for poll in held:
+        poll.expect_end()
+        assert poll.answers == [204]
+        poll.close()
+    for _, follower in before:
+        follower.close()
+    assert len({len(follower.ids) for _, follower in before}) > 4, "they went at different moments"
+    mortal.stop()
+    mortal.start()
+    after = [follow(kind, Watch(place), follower.ids[-1]) for kind, follower in before]
+    last = place.say()
+    for (kind, earlier), later in zip(before, after, strict=True):
+        later.expect("incident-update", id=last)
+        later.close()
+        assert difference(earlier.ids + later.ids, place.log(after=start)) == {}, kind
+        assert later.all("reset") == []
+    assert "Traceback" not in mortal.log
+
+
+class QuickBeat(Server):
+    """A node that is taken for dead soon."""
+
+    command_line = ["-m", "tests.live.quick_beat"]
+
+
+@pytest.mark.skipif("OTHER_SERVER" in os.environ, reason="it names its own server")
+def test_of_a_killed_node_nobody_is_here_after_three_beats(tmp_path, monkeypatch):
+    """As another node tells: this process."""
+    monkeypatch.setattr(node, "beat_seconds", lambda: BEAT_SECONDS)
+    with QuickBeat(tmp_path, NODE="killed") as server, ExitStack() as stack:
+        place, other = Place.found(server), server.app.test_client()
+        followers = [stack.enter_context(closing(follow("sse", Watch(place)))) for _ in range(2)]
+
+        def nodes() -> dict[str, int]:
+            server.app.extensions["live"].elsewhere.forget()
+            return other.get(f"/api/websocket/info?organizationId={place.id}").json["nodes"]
+
+        soon(lambda: nodes() == {"killed": 2})
+        begun = time.monotonic()
+        soon(lambda: time.monotonic() - begun > 4 * BEAT_SECONDS and nodes() == {"killed": 2})  # it beats
+        server.kill()
+        killed = time.monotonic()
+        soon(lambda: nodes() == {})
+        assert time.monotonic() - killed < 3 * BEAT_SECONDS + 2
+        for follower in followers:
+            follower.expect_end()
+
+
+def soon(check: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, "It did not happen."
 
 
 def test_a_server_told_to_stop_lets_everybody_go(tmp_path):

@@ -1,9 +1,11 @@
 """The Socket.IO events in one process, without a network, so that a test decides when a client vanishes."""
 
 from collections.abc import Callable
+from contextvars import Context
 
 import pytest
 
+from statuspage import logs
 from statuspage.database import transaction
 from statuspage.live import sockets
 from statuspage.live.hub import Hub
@@ -77,6 +79,36 @@ def test_a_client_in_no_room_is_a_loner_and_one_that_left_is_again(wire, hub, ca
     assert len(hub.loners) == 1
     wire.call("one", "disconnect")
     assert_empty(wire, hub)
+
+
+def test_who_leaves_a_tenant_is_written_down_as_a_listener_of_the_organization(wire, hub, cast):
+    told = []
+    hub.on_enter = lambda seat: told.append(("came", seat, seat.scope))
+    hub.on_leave = lambda seat, ending: told.append(("went", seat, seat.scope))
+    tenant = {"organizationId": cast.acme.id, "tenantId": cast.north.id}
+    wire.call("one", "connect")
+    wire.call("one", "join-organization", tenant)
+    assert "timestamp" in wire.call("one", "leave-organization", tenant)
+    (_, first, _), (_, second, _), _ = told
+    assert [(what, scope) for what, _, scope in told] == [
+        ("came", cast.north.scope),
+        ("came", cast.acme.scope),
+        ("went", cast.north.scope),
+    ]
+    assert (told[2][1], first is second) == (first, False)
+    assert hub.channels[cast.acme.id].seats == {second}
+    assert second.rooms == (cast.acme.scope.room,)
+    wire.call("one", "disconnect")
+    assert_empty(wire, hub)
+
+
+def test_what_is_logged_of_an_event_names_its_connection(wire, cast, monkeypatch):
+    monkeypatch.setattr(sockets, "proved", lambda *_: 1 / 0)
+    noted = []
+    monkeypatch.setattr(sockets, "note_failure", lambda *_: noted.append(logs.request_id.get()))
+    wire.call("one", "connect", {"token": cast.tokens["acme-viewer"]})
+    Context().run(wire.call, "one", "join-organization", {"organizationId": cast.acme.id})
+    assert noted == [wire.sockets._clients["one"].id]
 
 
 def test_a_client_that_vanishes_while_it_is_proved_leaves_nothing(wire, hub, cast, monkeypatch):

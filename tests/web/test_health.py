@@ -2,14 +2,30 @@
 
 import json
 import logging
+import re
+from contextvars import Context
+from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from statuspage import logs
 from statuspage.database import db, transaction
+from statuspage.live.audience import Seat
+from statuspage.live.entry import data_rooms
 
 pytestmark = pytest.mark.one_database
+
+
+class Forged(str):
+    """What an error repeats as it is."""
+
+    __repr__ = str.__str__
+
+
+class Listener:
+    id, transport, outlet = "listener", "websocket", None
 
 
 def test_it_is_alive_and_ready(client):
@@ -38,6 +54,11 @@ def test_without_its_database_it_is_alive_but_not_ready(client, monkeypatch):
     assert client.get("/healthz").status_code == 200
 
 
+def test_to_be_ready_the_tables_must_be_there(client, asked):
+    assert client.get("/readyz").json["database"] is True
+    assert any("FROM organization" in statement for statement in asked)
+
+
 def metrics(answer) -> dict[str, float]:
     found = {}
     for family in text_string_to_metric_families(answer.text):
@@ -56,12 +77,40 @@ def test_metrics_count_what_happens(client, cast, watched):
     found = metrics(client.get("/metrics"))
     told = "statuspage_delivery_lag_seconds_count[]"
     assert found[told] > before[told]
-    assert found["statuspage_replays_total['memory']"] >= 0
     assert found["statuspage_database_statements_total[]"] > before["statuspage_database_statements_total[]"]
     assert found["statuspage_organizations[]"] == len(watched.channels)
     assert found["statuspage_connections['websocket']"] == 0
     assert found["statuspage_page_cache_bytes[]"] > 1000
     assert found["statuspage_request_seconds_count['/<org>', '200', 'GET']"] >= 1
+
+
+def test_a_connection_is_counted_once_wherever_it_listens(client, cast, watched):
+    listener = Listener()
+    for organization in (cast.acme, cast.globex):
+        channel = watched.channel(organization.id)
+        channel.register(seat := Seat(listener, organization.scope, "data"))
+        channel.enter(seat, data_rooms(organization.scope))
+    found = metrics(client.get("/metrics"))
+    assert found["statuspage_connections['websocket']"] == 1
+    assert found["statuspage_unwritten[]"] >= 2
+
+
+def test_what_waits_for_who_polls_is_unsent(app, client):
+    sessions = app.extensions["live"].socketio.server.eio.sockets
+    before = metrics(client.get("/metrics"))["statuspage_unsent[]"]
+    sessions["polling"] = SimpleNamespace(upgraded=False, backlog=3)
+    try:
+        assert metrics(client.get("/metrics"))["statuspage_unsent[]"] == before + 3
+    finally:
+        del sessions["polling"]
+
+
+def test_a_method_that_nobody_knows_makes_no_series_of_its_own(client):
+    for number in range(3):
+        assert client.open("/healthz", method=f"FOO{number}").status_code == 405
+    found = metrics(client.get("/metrics"))
+    assert found["statuspage_request_seconds_count['405', 'none', 'other']"] >= 3
+    assert "FOO" not in str(found)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +146,30 @@ def test_a_line_of_the_log_names_its_request(client, capsys, monkeypatch):
 def test_an_id_that_could_forge_a_line_is_not_taken(client):
     answer = client.get("/healthz", headers={"X-Request-Id": "a b {}"})
     assert answer.headers["X-Request-Id"] not in ("", "a b {}")
+
+
+def test_no_path_and_no_failure_forges_a_line_of_the_log(app, client, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logs.set_up("INFO", "text", "")
+    monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
+    forged = "\n2026-11-22 14:05:00 ERROR forged: \x1b[2J\r"
+    monkeypatch.setattr(app.extensions["live"].hub, "log_lag", lambda: {}[Forged(forged)])
+    client.get("/healthz" + quote(forged))
+    assert client.get("/readyz", headers={"X-Request-Id": "mine"}).status_code == 500
+    logging.getLogger("statuspage.test").warning("Asked for %s", forged)
+    said = capsys.readouterr().err
+    assert "forged" in said
+    for line in said.splitlines():
+        assert re.match(r"  |\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [A-Z]+ statuspage", line), line
+    assert "\r" not in said
+    assert "\x1b" not in said
+    assert " [mine]\n" in said
+
+
+def test_a_line_for_programs_has_no_more_than_was_said(capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logs.set_up("INFO", "json", "")
+    Context().run(logging.getLogger("statuspage.test").warning, "Hello", extra={"path": "/a"})
+    line = json.loads(capsys.readouterr().err)
+    assert line.pop("time").endswith("Z")
+    assert line == {"level": "WARNING", "logger": "statuspage.test", "message": "Hello", "path": "/a"}

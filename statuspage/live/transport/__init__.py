@@ -18,7 +18,7 @@ from .process import serve
 from .server import Packet, Server
 from .session import Session, shortest
 
-__all__ = ["Encoded", "Session", "create", "encode", "serve", "session", "spread"]
+__all__ = ["Encoded", "Session", "create", "encode", "serve", "session", "spread", "unsent"]
 
 PATH = "/socket.io/"
 
@@ -114,6 +114,14 @@ def create(
 def encode(name: str, payload: dict) -> Encoded:
     """The event of namespace "/" as a packet for Session.send(); encoded once, whoever receives it."""
     return Encoded(name, payload)
+
+
+def unsent(socketio: SocketIO) -> int:
+    """Messages that wait for their clients: at the connections of our own server, and of those who poll."""
+    poller = getattr(getattr(socketio, "wsgi_server", None), "poller", None)
+    wires = list(poller.wires.values()) if poller else []
+    polling = [found for found in list(socketio.server.eio.sockets.values()) if not found.upgraded]
+    return sum(wire.backlog for wire in wires) + sum(found.backlog for found in polling)
 
 
 def session(socketio: SocketIO, sid: str) -> Session | None:

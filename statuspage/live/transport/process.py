@@ -112,6 +112,8 @@ class Handler(pywsgi.WSGIHandler):
 
     def finalize_headers(self):
         super().finalize_headers()
+        if self.server.closed and not any(name.lower() == b"connection" for name, _ in self.response_headers):
+            self.response_headers.append((b"Connection", b"close"))  # else a proxy would ask here once more
         if self.environ.get("transport.stream"):  # its events are the same bytes for everybody: no chunks
             self.response_use_chunked = False
             self.response_headers = [(k, v) for k, v in self.response_headers if k != b"Transfer-Encoding"]
@@ -140,9 +142,10 @@ class Listener(pywsgi.WSGIServer):
 
     stop_timeout = GRACE
 
-    def __init__(self, address, app, socketio, before_stop, answer):
+    def __init__(self, address, app, socketio, before_stop, notice, answer):
         super().__init__(address, app, backlog=BACKLOG, spawn=Pool(), log=None, handler_class=Handler)
-        self.socketio, self.before_stop, self.answer = socketio, before_stop, answer
+        self.socketio, self.answer = socketio, answer
+        self.before_stop, self.notice = before_stop, notice
         engine = socketio.server.eio
         self.clock = engine.clock
         self.poller = Poller(self.clock, engine.patience)
@@ -195,8 +198,9 @@ class Listener(pywsgi.WSGIServer):
     def stop(self, timeout=None):
         """Stop accepting, run `before_stop`, close all sessions, wait `timeout` seconds, cut what is left."""
         self.close()
+        self.answer = no_answer  # the handlers answer all: they say that the connection ends with it
         if self.before_stop:
-            with gevent.Timeout(GRACE, False):
+            with gevent.Timeout(self.notice, False):
                 self.before_stop()
         self.socketio.server.shutdown()
         self.poller.drain(GRACE)
@@ -210,16 +214,18 @@ def serve(
     host: str,
     port: int,
     before_stop: Callable | None = None,
+    notice: float = GRACE,
     answer: Answers = no_answer,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let the clients go and return; OSError when the address is taken.
 
-    `before_stop` is called first, for two seconds at most: nobody new gets in, all clients are still here.
+    `before_stop` is called first, for `notice` seconds at most: no connection is taken any more, and all that
+    there are go on.
     `answer` is asked with the head of each request for bytes that are ready; it must not block.
     """
     if sys.platform != "linux":
         raise OSError(errno.ENOSYS, "this server needs Linux; run the app under another WSGI server")
-    listener = Listener((host, port), app, socketio, before_stop, answer)
+    listener = Listener((host, port), app, socketio, before_stop, notice, answer)
     socketio.wsgi_server = listener  # where Flask-SocketIO's stop() looks
     watchers = [gevent.signal_handler(number, listener.close) for number in (signal.SIGTERM, signal.SIGINT)]
     try:

@@ -4,20 +4,11 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any
 from weakref import WeakValueDictionary
 
-# The handshake's own, and what says how an answer may look: of no use to an event.
-DROPPED = {
-    "HTTP_CONNECTION",
-    "HTTP_UPGRADE",
-    "HTTP_ACCEPT",
-    "HTTP_ACCEPT_ENCODING",
-    "HTTP_CACHE_CONTROL",
-    "HTTP_PRAGMA",
-    "HTTP_SEC_WEBSOCKET_KEY",
-    "HTTP_SEC_WEBSOCKET_VERSION",
-    "HTTP_SEC_WEBSOCKET_EXTENSIONS",
-    "QUERY_STRING",  # it may hold a session id
-    "REMOTE_PORT",
-}
+# Of the headers those that an event may have a use for, and that browsers say alike. What proxies add, an
+# address or a trace, differs with each connection: no two would share their words.
+HEADERS = {"HTTP_HOST", "HTTP_ORIGIN", "HTTP_USER_AGENT", "HTTP_ACCEPT_LANGUAGE"}
+LONGEST = 500  # characters of a header that is kept
+DROPPED = {"QUERY_STRING", "REMOTE_PORT"}  # a query may hold a session id
 OWN = ("REMOTE_ADDR", "HTTP_COOKIE")  # what differs from client to client
 KEPT = ("flask.app", "wsgi.errors")
 
@@ -43,7 +34,7 @@ class Remembered:
         pairs = tuple(
             (name, value)
             for name, value in environ.items()
-            if (isinstance(value, str) and name not in DROPPED and name not in OWN) or name in KEPT
+            if name in KEPT or (isinstance(value, str) and _is_kept(name, value))
         )
         words = _known.get(pairs)
         if words is None:
@@ -62,6 +53,12 @@ class Remembered:
         environ.update((name, value) for name, value in zip(OWN, self._own, strict=True) if value is not None)
         environ["QUERY_STRING"] = ""
         return environ
+
+
+def _is_kept(name: str, value: str) -> bool:
+    if name.startswith("HTTP_"):
+        return name in HEADERS and len(value) <= LONGEST
+    return name not in DROPPED and name not in OWN
 
 
 class Environs(MutableMapping[str, Any]):

@@ -123,6 +123,12 @@ class Session:
         self.send(DISCONNECT)
         self.close(wait=False, reason=self.server.reason.SERVER_DISCONNECT, linger=True)
 
+    def let_go(self) -> None:
+        """End it now, without yielding, because the server stops: what is queued is its last, and its client
+        comes back, to another process. Its disconnect handler runs right after, beside the caller."""
+        reason = self.server.reason.SERVER_DISCONNECT
+        self.close(wait=False, reason=reason, code=frames.GOING_AWAY, linger=True)
+
     def close(self, wait=True, abort=False, reason=None, *, last=None, code=frames.NORMAL, linger=False):
         """End the session; from here on nothing is queued and nothing received is looked at.
 

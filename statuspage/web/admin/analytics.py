@@ -85,7 +85,7 @@ def _pages(place: Place) -> dict[str, str]:
 
 def _present(session: Any, place: Place) -> list[presence.Present]:
     live, organization_id = current_app.extensions["live"], place.organization.id
-    others = presence.elsewhere(session, live.ledger.node, organization_id)
+    others = live.elsewhere.present(session, organization_id)
     return presence.here(live.hub, "", organization_id) + others
 
 

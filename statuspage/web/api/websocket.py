@@ -12,7 +12,7 @@ from ...database import db, new_id
 from ...live import presence
 from ...live.message import Cursor
 from ...live.presence import Present
-from ...models.access import role_in
+from ...models.access import Proof, role_in
 from ...models.errors import Invalid
 from ...models.event import BROADCAST
 from ...models.organization import Organization, Tenant
@@ -42,7 +42,8 @@ def connection_info() -> Response:
     present = [one for one in _present(query.organization_id) if scope.whole or one.scope == scope]
     counts = _counts(query, present)
     if may(role, "connection.list"):
-        counts["clients"] = [_client(one) for one in sorted(present, key=lambda one: one.since)]
+        roles = _roles(present)
+        counts["clients"] = [_client(one, roles) for one in sorted(present, key=lambda one: one.since)]
     return answer(counts)
 
 
@@ -94,7 +95,7 @@ def _present(organization_id: str | None) -> list[Present]:
     """In an organization, or in all of them."""
     live, name = current_app.extensions["live"], current_app.config["NODE"] or "this"
     own = presence.here(live.hub, name, organization_id)
-    return own + presence.elsewhere(db.session(), live.ledger.node, organization_id)
+    return own + live.elsewhere.present(db.session(), organization_id)
 
 
 def _counts(query: shapes.InfoQuery, present: list[Present]) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def _counts(query: shapes.InfoQuery, present: list[Present]) -> dict[str, Any]:
         "organizationId": query.organization_id,
         "tenantId": query.tenant_id,
         "connections": len(connections),
-        "rooms": _count(room for one in present for room in one.rooms),
+        "rooms": _count(room for room, _ in {(room, one.id) for one in present for room in one.rooms}),
         "views": _count(one.view for one in present),
         "transports": _count(one.transport for one in connections.values()),
         "nodes": _count(one.node for one in connections.values()),
@@ -114,11 +115,17 @@ def _count(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))
 
 
-def _client(one: Present) -> dict[str, Any]:
+def _roles(present: Iterable[Present]) -> dict[tuple[Proof, Scope], Role | None]:
+    """What each proof is worth now where it listens: thousands of visitors are one question."""
+    asked = {(one.proof, one.scope) for one in present if one.proof}
+    return {(proof, scope): role_in(db.session(), proof, scope) for proof, scope in asked}
+
+
+def _client(one: Present, roles: dict[tuple[Proof, Scope], Role | None]) -> dict[str, Any]:
     return {
         "clientId": one.id,
         "userId": one.user_id,
-        "role": role_in(db.session(), one.proof, one.scope) if one.proof else one.role,
+        "role": roles[one.proof, one.scope] if one.proof else one.role,
         "view": one.view,
         "transport": one.transport,
         "organizationId": one.scope.organization_id,

@@ -280,9 +280,14 @@ def announce():
 
 
 def drain():
-    """What an application says before it stops."""
-    for sid, _ in socketio.server.manager.get_participants("/", None):
-        transport.session(socketio, sid).send(transport.encode("drain", {"delay": 1}))
+    """An application that stops lets its clients go; one named "last" goes when it likes."""
+    for sid, _ in list(socketio.server.manager.get_participants("/", None)):
+        if names.get(sid) != "last":
+            session = transport.session(socketio, sid)
+            session.send(transport.encode("drain", {"delay": 1}))
+            session.let_go()
+    while "last" in names.values() and ["last", "transport close"] not in left:
+        time.sleep(0.01)
 
 
 if under == "werkzeug":

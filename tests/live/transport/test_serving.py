@@ -92,7 +92,8 @@ def test_the_log_names_events_and_sizes_and_gives_no_secret_away(start):
 
 def test_a_signal_lets_everyone_go_and_ends_the_process_soon(start):
     site = start()
-    ws, query = site.client("websocket"), site.polling("polling")
+    ws, last = site.client("websocket"), site.client("last")
+    query, between = site.polling("polling"), site.polling("between two polls")
     poll = beside(httpx.get, f"{site.url}/socket.io/?{query}")
     held = beside(httpx.get, f"{site.url}/hold", timeout=DEADLINE)
     stream = socket.create_connection(("127.0.0.1", site.port), timeout=DEADLINE)
@@ -100,10 +101,17 @@ def test_a_signal_lets_everyone_go_and_ends_the_process_soon(start):
     assert stream.recv(10).startswith(b"HTTP/1.1 2")
     until(lambda: "hold" in site.state["waiting"] and site.state["polls"])
     site.process.send_signal(signal.SIGTERM)
-    assert site.process.wait(5) == 0
     assert ws.recv() == '42["drain",{"delay":1}]'
     assert close_code(ws) == 1001
     assert poll().text == '42["drain",{"delay":1}]'
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", site.port))
+    fetched = site.get(between)  # over a connection that was kept
+    assert (fetched.text, fetched.headers["Connection"]) == ('42["drain",{"delay":1}]', "close")
+    last.send('42["echo",1]')
+    assert last.recv() == '42["echoed",1]', "who has not been let go is served as ever"
+    last.close()
+    assert site.process.wait(5) == 0
     assert held().status_code == 503
     assert b"event: head" in all_bytes(stream)
     stream.close()

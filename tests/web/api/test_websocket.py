@@ -1,17 +1,25 @@
 """Who is connected, and broadcasts by hand."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
 
 from statuspage.database import snapshot, transaction
+from statuspage.live import presence
 from statuspage.live.audience import Seat
 from statuspage.live.channel import board_room
 from statuspage.live.entry import data_rooms
+from statuspage.live.ledger import Ledger
 from statuspage.live.views import DATA
+from statuspage.models import node
 from statuspage.models.access import Proof
-from statuspage.models.event import Event
+from statuspage.models.event import Event as Line
+from statuspage.models.role import Role
 from statuspage.models.scope import Scope
 from tests.web.api.asking import lines
 
@@ -93,6 +101,71 @@ def test_a_tenants_listeners_are_counted_for_those_who_may_see_it(api, cast, aud
     assert [client["clientId"] for client in api.get(south, by="acme-admin").json["clients"]] == ["south"]
 
 
+def test_a_connection_with_two_seats_is_once_in_each_room_wherever_it_is(app, api, cast):
+    live, somebody = app.extensions["live"], Somebody("both")
+    channel, other = live.hub.channel("org-456"), Ledger(app, live.hub, "other")
+    for scope in (cast.acme.scope, cast.north.scope):
+        channel.register(mine := Seat(somebody, scope, DATA))
+        channel.enter(mine, {scope.room})  # the tenant's seat too: it sits in the organization's room already
+        mine.role = Role.VISITOR
+        other.came(mine)
+    here = api.get(ACME, by="acme-viewer").json["rooms"]
+    with transaction():
+        node.beat("other", "b")
+    other.write()
+    channel.seats.clear()
+    live.elsewhere.forget()
+    there = api.get(ACME, by="acme-viewer").json
+    assert there["nodes"] == {"b": 1}
+    assert there["rooms"] == here == {"org:org-456": 1, f"tenant:{cast.north.id}": 1}
+
+
+def test_many_visitors_are_one_question(api, cast, asked, seat):
+    api.get(ACME, by="acme-admin")
+    asked.clear()
+    api.get(ACME, by="acme-admin")
+    few = len(asked)
+    for number in range(300):
+        seat(f"visitor-{number}", cast.acme.scope)
+    asked.clear()
+    assert len(api.get(ACME, by="acme-admin").json["clients"]) == 300
+    assert len(asked) <= few + 2, "what a visitor may is asked once"
+
+
+def test_however_many_ask_the_other_nodes_are_looked_at_once_a_second(app, api, cast, asked, monkeypatch):
+    def looks() -> int:
+        return sum("FROM node" in statement for statement in asked)
+
+    for by in (None, "acme-viewer", "acme-admin", None):
+        assert api.get(ACME, by=by).status_code == 200
+    assert looks() == 1
+    assert api.get(f"{INFO}?organizationId={cast.globex.id}", by="globex-owner").status_code == 200
+    assert looks() == 2
+    later = time.monotonic() + presence.KEPT_SECONDS
+    monkeypatch.setattr(presence, "time", SimpleNamespace(monotonic=lambda: later))
+    api.get(ACME)
+    assert looks() == 3
+    assert set(app.extensions["live"].elsewhere._found) == {"org-456"}, "what is old is forgotten"
+
+
+def test_of_those_who_ask_at_once_one_reads(app, monkeypatch):
+    elsewhere, begun, go_on, reads = presence.Elsewhere("this"), Event(), Event(), []
+
+    def read(_session: object, organization_id: str | None) -> list[presence.Present]:
+        reads.append(organization_id)
+        begun.set()
+        go_on.wait(5)
+        return []
+
+    monkeypatch.setattr(elsewhere, "_read", read)
+    with ThreadPoolExecutor(4) as hands:
+        answers = [hands.submit(elsewhere.present, None, "org-456") for _ in range(4)]
+        begun.wait(5)
+        go_on.set()
+        assert [answer.result() for answer in answers] == [[]] * 4
+    assert reads == ["org-456"]
+
+
 def test_totals_over_all_are_for_operators(api, cast, audience):
     counts = api.get(INFO, by="operator").json
     assert (counts["connections"], counts["organizationId"]) == (5, None)
@@ -105,9 +178,9 @@ def test_totals_over_all_are_for_operators(api, cast, audience):
 # --- broadcasts ------------------------------------------------------------------------------------
 
 
-def events(broadcast: dict) -> list[Event]:
+def events(broadcast: dict) -> list[Line]:
     with snapshot() as session:
-        rows = select(Event).where(Event.subject == broadcast["broadcastId"]).order_by(Event.organization_id)
+        rows = select(Line).where(Line.subject == broadcast["broadcastId"]).order_by(Line.organization_id)
         return list(session.scalars(rows))
 
 
