@@ -22,6 +22,7 @@ from statuspage.models.incident import Incident
 from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 from statuspage.models.session import UserSession
+from statuspage.models.snapshot import Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
 from tests.conftest import DATABASES
 
@@ -93,7 +94,12 @@ def another(app, make_database) -> str:
 
 
 def test_a_move_takes_everything_to_the_other_database_and_positions_stay_good(app, lived_in, another):
+    with transaction():
+        db.session.add(
+            Snapshot(organization_id="org-456", tenant_id="", path="/acme", files={"acme.html": ""})
+        )
     before = contents()
+    assert before["snapshot"], "which files exist is known there too"
     backup.move(another)
     with elsewhere.database(another) as other, other.app_context():
         assert contents() == before
@@ -202,7 +208,7 @@ def test_a_file_that_is_not_right_changes_nothing(app, cast, number):
 @pytest.mark.one_database
 def test_a_restore_that_fails_in_the_middle_changes_nothing(app, cast, monkeypatch):
     kept, before = written(), contents()
-    monkeypatch.setattr(backup, "_renew_epochs", lambda: 1 / 0)
+    monkeypatch.setattr(backup, "_begin_anew", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         backup.restore(io.BytesIO(kept))
     assert contents() == before

@@ -17,14 +17,19 @@ from sqlalchemy.orm import Session
 from ..clock import now
 from ..database import db, snapshot
 from ..models import node
+from ..models import snapshot as snapshots
 from ..models.errors import Conflict
+from ..models.hiding import will_hide
 from ..models.organization import Organization
 from ..models.user import User
 from . import elsewhere, file, rows
 from .file import Head
 
-OF_PROCESSES = frozenset({"node", "job", "snapshot"})
+OF_PROCESSES = frozenset({"node", "job"})
 """Tables that say what runs now, in whichever database it is: never copied, never touched."""
+
+OF_FILES = frozenset({"snapshot"})
+"""Says which files are outside now: no backup knows that, no restore changes it. A move takes it along."""
 
 PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
 """Not worth keeping, and better not: an old file signs nobody in again, and makes no undone request done."""
@@ -34,7 +39,7 @@ def write(stream: BinaryIO) -> Head:
     """All that is worth keeping, as of one moment, while others go on writing. Returns what the file says."""
     with snapshot() as session:
         head = Head(elsewhere.current_revision(session), now())
-        file.write(stream, head, rows.read_all(session, without=OF_PROCESSES | PASSING))
+        file.write(stream, head, rows.read_all(session, without=OF_PROCESSES | OF_FILES | PASSING))
     return head
 
 
@@ -42,11 +47,12 @@ def restore(stream: BinaryIO) -> Head:
     """Put back what write() wrote, in place of all there is. Invalid when the file is not whole, or newer.
 
     Every organization begins a new life of its log: positions from after the backup mean nothing any more,
-    and whoever comes with one reads the state again. Everybody is signed out.
+    and whoever comes with one reads the state again. Everybody is signed out. Pages that are not public any
+    more lose their snapshots before that is committed; Conflict if they cannot.
     """
     with _read_aside(stream) as (head, source):
         flask_migrate.upgrade()
-        rows.replace_all(source, keep=OF_PROCESSES, then=_renew_epochs)
+        rows.replace_all(source, keep=OF_PROCESSES, hold=OF_FILES, then=_begin_anew)
     return head
 
 
@@ -92,6 +98,8 @@ def _read_aside(stream: BinaryIO) -> Iterator[tuple[Head, Session]]:
         yield head, source
 
 
-def _renew_epochs() -> None:
+def _begin_anew() -> None:
     for organization in db.session.scalars(select(Organization)):
         organization.renew_epoch()
+    for place in snapshots.left_over():
+        will_hide(place.organization_id, place.tenant_id or None)
