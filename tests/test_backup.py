@@ -3,12 +3,13 @@
 import gzip
 import io
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from statuspage import backup, database
 from statuspage.backup import elsewhere, file, rows
@@ -128,6 +129,40 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(app, cast):
     log = [row["seq"] for row in read["event"] if row["organization_id"] == "org-456"]
     assert log == list(range(1, acme["seq"] + 1))
     assert not [row for row in read["service"] if row["name"].startswith("Beside")][1:]
+
+
+class SlowPipe(io.BytesIO):
+    """Takes as long for the first piece as `wait` does."""
+
+    def __init__(self, wait: Callable[[], Any]) -> None:
+        super().__init__()
+        self._waits = [wait]
+
+    def write(self, piece: Any) -> int:
+        for wait in self._waits:
+            wait()
+        self._waits = []
+        return super().write(piece)
+
+
+def test_a_slow_pipe_costs_no_backup(app, cast, make_database):
+    """Even where the server ends whoever idles in a transaction."""
+    if db.engine.dialect.name == "postgresql":
+        setting = f'ALTER DATABASE "{db.engine.url.database}" {{}} idle_in_transaction_session_timeout'
+        with db.engine.begin() as connection:
+            connection.execute(text(setting.format("SET") + " = '20ms'"))
+        db.session.remove()
+        db.engine.dispose()
+    try:
+        pipe = SlowPipe(lambda: threading.Event().wait(0.2))
+        backup.write(pipe)
+    finally:
+        if db.engine.dialect.name == "postgresql":
+            db.engine.dispose()
+            with db.engine.begin() as connection:
+                connection.execute(text(setting.format("RESET")))
+            db.engine.dispose()
+    assert lines_of(pipe.getvalue())[-1]["rows"] > 10
 
 
 def test_an_older_backup_is_brought_up_to_date(app, cast):

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import flask_migrate
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from ..clock import now
@@ -37,7 +37,7 @@ PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
 
 def write(stream: BinaryIO) -> Head:
     """All that is worth keeping, as of one moment, while others go on writing. Returns what the file says."""
-    with snapshot() as session:
+    with _patient_snapshot() as session:
         head = Head(elsewhere.current_revision(session), now())
         file.write(stream, head, rows.read_all(session, without=OF_PROCESSES | OF_FILES | PASSING))
     return head
@@ -62,7 +62,7 @@ def move(url: str) -> None:
     Conflict while a node lives on this database, for what it writes next would be left behind, or when
     there is something in the other one.
     """
-    with snapshot() as source, elsewhere.database(url) as other:
+    with _patient_snapshot() as source, elsewhere.database(url) as other:
         elsewhere.current_revision(source)
         if node.living(source):
             raise Conflict(
@@ -74,6 +74,15 @@ def move(url: str) -> None:
             if not _is_empty():
                 raise Conflict("There is something in the other database. Give an empty one.")
             rows.replace_all(source, keep=OF_PROCESSES)
+
+
+@contextmanager
+def _patient_snapshot() -> Iterator[Session]:
+    """One that may wait for a slow pipe, whatever PostgreSQL's server allows transactions that idle."""
+    with snapshot() as session:
+        if db.engine.dialect.name == "postgresql":
+            session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        yield session
 
 
 def _is_empty() -> bool:

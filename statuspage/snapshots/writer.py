@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from flask import Flask
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 SWEEP_SECONDS = 3600.0
 REST_SECONDS = 60.0  # until a page that could not be drawn is tried again
 ROUND_SECONDS = 5.0  # of writing, until it is asked again what is due: an organization before all tenants
+AT_ONCE = 50  # files: others who write, or hide a page, wait until they are in place
 STATIC = "static/"  # of other builds they stay: pages of theirs may be open
 
 Due = list[tuple[Place, str | None]]
@@ -87,17 +88,21 @@ class Writer:
             stamp, drawing = self._draw(place, had)
         except (Hidden, NotFound):
             return  # who hid it has taken the row along, or the next turn finds it otherwise
-        prepared = self._store.prepare(drawing.files)
-        try:
-            known = self._announce(id, had, drawing)
-            with transaction():
-                row = snapshot.hold(id)
-                if row and (row.path, row.files) == (place.path, known) and not _is_ahead(row, stamp):
+        known = self._announce(id, had, drawing)
+        for some, last in _batches(drawing.files):
+            prepared = self._store.prepare(some)
+            try:
+                with transaction():
+                    row = snapshot.hold(id)
+                    if not row or (row.path, row.files) != (place.path, known) or _is_ahead(row, stamp):
+                        return
                     self._store.publish(prepared)
-                    self._remove(row.files.keys() - drawing.versions.keys())
-                    snapshot.now_written(row, stamp, self._build, drawing.versions)
-        finally:
-            self._store.discard(prepared)
+                    row.files = known = row.files | {name: drawing.versions[name] for name in some}
+                    if last:
+                        self._remove(row.files.keys() - drawing.versions.keys())
+                        snapshot.now_written(row, stamp, self._build, drawing.versions)
+            finally:
+                self._store.discard(prepared)
 
     def _announce(self, id: str, had: dict[str, str], drawing: Drawing) -> dict[str, str] | None:
         """A file is known before it is there: who hides the page finds it. All that is known of the page."""
@@ -146,6 +151,13 @@ class Writer:
             unknown = snapshot.compare(found)
         self._remove(unknown)
         self._swept_at = time.monotonic()
+
+
+def _batches(files: dict[str, bytes]) -> Iterator[tuple[dict[str, bytes], bool]]:
+    """A few files at a time, and whether these are the last."""
+    items = list(files.items())
+    for start in range(0, max(1, len(items)), AT_ONCE):
+        yield dict(items[start : start + AT_ONCE]), start + AT_ONCE >= len(items)
 
 
 def _is_ahead(row: Snapshot, stamp: str) -> bool:
