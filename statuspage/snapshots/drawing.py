@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -31,8 +31,6 @@ SITE = {"embed.js": "/embed.js", "robots.txt": "/robots.txt", "sw.js": "/sw.js",
 PAUSE = 0.001  # seconds after each file, in which those who are served here have their turn
 MOST = "100"  # of what the API lists at once
 
-Due = Callable[..., str | None]
-
 
 class Hidden(Exception):
     """The page is not public any more."""
@@ -55,6 +53,8 @@ class Artist:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._build: str = app.extensions["live"].build
+        self._state: State | None = None
+        self._told: dict[str, tuple[IncidentFacts, str]] = {}  # incidents of it, and their versions, by id
 
     def page(self, place: Place, state: State, had: Mapping[str, str]) -> Drawing:
         """The files of a page. `had`: the versions that are there. Hidden when it is not public."""
@@ -116,20 +116,14 @@ class Artist:
         at: datetime,
     ) -> None:
         """Those that the page speaks of. What is over keeps its age; the others have it refreshed."""
-        incidents = _read(place, linked)
-        whole = replace(state, incidents=incidents)
+        told = self._read(place, state, linked)
+        whole = replace(state, incidents={incident.id: incident for incident, _ in told})
         around = (self._build, place.path, state.title(place.scope), state.name, state.logo, state.accent)
-        for id, incident in incidents.items():
-            version = _version(
-                incident,
-                state.affected(incident),
-                *around,
-                state.indexed,
-                None if incident.resolved_at else self._era(at),
-            )
-            paths = [f"{place.path}/incidents/{id}"]
+        for incident, facts in told:
+            version = _version(facts, *around, state.indexed, None if incident.resolved_at else self._era(at))
+            paths = [f"{place.path}/incidents/{incident.id}"]
             if incident.tenant_id == (place.tenant_id or None):
-                paths += [f"/api/incidents/{id}", f"/api/incidents/{id}/updates"]
+                paths += [f"/api/incidents/{incident.id}", f"/api/incidents/{incident.id}/updates"]
             for path in paths:
                 name = f"{path[1:]}.json" if path.startswith("/api/") else f"{path[1:]}.html"
                 if had.get(name) == version:
@@ -152,6 +146,19 @@ class Artist:
         with self._visit(path, at):  # without a board, which would be kept for those who look at it
             answer = public.answer(scope, state, view, state.cursor(scope), drawn)
             return _marked(self._app.process_response(answer), at)
+
+    def _read(self, place: Place, state: State, ids: set[str]) -> list[tuple[IncidentFacts, str]]:
+        """Those that the page may show, for what is linked may have been typed. All tenants share them."""
+        if self._state is not state:
+            self._state, self._told = state, {}
+        if missing := ids - self._told.keys():
+            mine = (Incident.organization_id == state.id, Incident.id.in_(missing))
+            with snapshot() as session:
+                known = session.scalars(select(Incident.id).where(*mine)).all()
+                for id, incident in loading.read_incidents(session, known).items():
+                    self._told[id] = incident, _version(incident, state.affected(incident))
+        found = [self._told[id] for id in sorted(ids) if id in self._told]
+        return [(incident, facts) for incident, facts in found if place.scope.shows(incident.tenant_id)]
 
     def _era(self, at: datetime) -> int:
         """It ends when the refresh is due."""
@@ -213,14 +220,6 @@ def _linked(path: str, drawing: Drawing) -> set[str]:
     """The incidents that these documents of a page lead to, by id."""
     link = re.compile(rf"{re.escape(path)}/incidents/([a-z0-9-]+)".encode())
     return {id.decode() for content in drawing.files.values() for id in link.findall(content)}
-
-
-def _read(place: Place, ids: set[str]) -> dict[str, IncidentFacts]:
-    """Those of them that the page may show: what is linked may have been typed."""
-    mine = (Incident.organization_id == place.organization_id, place.scope.where(Incident.tenant_id))
-    with snapshot() as session:
-        known = session.scalars(select(Incident.id).where(*mine, Incident.id.in_(ids))).all()
-        return loading.read_incidents(session, known)
 
 
 def _version(*facts: Any) -> str:
