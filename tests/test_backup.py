@@ -3,12 +3,13 @@
 import gzip
 import io
 import json
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from statuspage import backup, database
 from statuspage.backup import elsewhere, file, rows
@@ -22,6 +23,7 @@ from statuspage.models.incident import Incident
 from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 from statuspage.models.session import UserSession
+from statuspage.models.snapshot import Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
 from tests.conftest import DATABASES
 
@@ -93,7 +95,12 @@ def another(app, make_database) -> str:
 
 
 def test_a_move_takes_everything_to_the_other_database_and_positions_stay_good(app, lived_in, another):
+    with transaction():
+        db.session.add(
+            Snapshot(organization_id="org-456", tenant_id="", path="/acme", files={"acme.html": ""})
+        )
     before = contents()
+    assert before["snapshot"], "which files exist is known there too"
     backup.move(another)
     with elsewhere.database(another) as other, other.app_context():
         assert contents() == before
@@ -122,6 +129,40 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(app, cast):
     log = [row["seq"] for row in read["event"] if row["organization_id"] == "org-456"]
     assert log == list(range(1, acme["seq"] + 1))
     assert not [row for row in read["service"] if row["name"].startswith("Beside")][1:]
+
+
+class SlowPipe(io.BytesIO):
+    """Takes as long for the first piece as `wait` does."""
+
+    def __init__(self, wait: Callable[[], Any]) -> None:
+        super().__init__()
+        self._waits = [wait]
+
+    def write(self, piece: Any) -> int:
+        for wait in self._waits:
+            wait()
+        self._waits = []
+        return super().write(piece)
+
+
+def test_a_slow_pipe_costs_no_backup(app, cast, make_database):
+    """Even where the server ends whoever idles in a transaction."""
+    if db.engine.dialect.name == "postgresql":
+        setting = f'ALTER DATABASE "{db.engine.url.database}" {{}} idle_in_transaction_session_timeout'
+        with db.engine.begin() as connection:
+            connection.execute(text(setting.format("SET") + " = '20ms'"))
+        db.session.remove()
+        db.engine.dispose()
+    try:
+        pipe = SlowPipe(lambda: threading.Event().wait(0.2))
+        backup.write(pipe)
+    finally:
+        if db.engine.dialect.name == "postgresql":
+            db.engine.dispose()
+            with db.engine.begin() as connection:
+                connection.execute(text(setting.format("RESET")))
+            db.engine.dispose()
+    assert lines_of(pipe.getvalue())[-1]["rows"] > 10
 
 
 def test_an_older_backup_is_brought_up_to_date(app, cast):
@@ -202,7 +243,7 @@ def test_a_file_that_is_not_right_changes_nothing(app, cast, number):
 @pytest.mark.one_database
 def test_a_restore_that_fails_in_the_middle_changes_nothing(app, cast, monkeypatch):
     kept, before = written(), contents()
-    monkeypatch.setattr(backup, "_renew_epochs", lambda: 1 / 0)
+    monkeypatch.setattr(backup, "_begin_anew", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         backup.restore(io.BytesIO(kept))
     assert contents() == before

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("path", sa.String(), nullable=False),
         sa.Column("stamp", sa.String(), nullable=False),
         sa.Column("build", sa.String(), nullable=False),
+        sa.Column("files", sa.JSON(), nullable=False),
         sa.Column("written_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_snapshot"),
         sa.UniqueConstraint("organization_id", "tenant_id", name="uq_snapshot_organization_id_tenant_id"),

@@ -11,20 +11,25 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import flask_migrate
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from ..clock import now
 from ..database import db, snapshot
 from ..models import node
+from ..models import snapshot as snapshots
 from ..models.errors import Conflict
+from ..models.hiding import will_hide
 from ..models.organization import Organization
 from ..models.user import User
 from . import elsewhere, file, rows
 from .file import Head
 
-OF_PROCESSES = frozenset({"node", "job", "snapshot"})
+OF_PROCESSES = frozenset({"node", "job"})
 """Tables that say what runs now, in whichever database it is: never copied, never touched."""
+
+OF_FILES = frozenset({"snapshot"})
+"""Says which files are outside now: no backup knows that, no restore changes it. A move takes it along."""
 
 PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
 """Not worth keeping, and better not: an old file signs nobody in again, and makes no undone request done."""
@@ -32,9 +37,9 @@ PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
 
 def write(stream: BinaryIO) -> Head:
     """All that is worth keeping, as of one moment, while others go on writing. Returns what the file says."""
-    with snapshot() as session:
+    with _patient_snapshot() as session:
         head = Head(elsewhere.current_revision(session), now())
-        file.write(stream, head, rows.read_all(session, without=OF_PROCESSES | PASSING))
+        file.write(stream, head, rows.read_all(session, without=OF_PROCESSES | OF_FILES | PASSING))
     return head
 
 
@@ -42,11 +47,12 @@ def restore(stream: BinaryIO) -> Head:
     """Put back what write() wrote, in place of all there is. Invalid when the file is not whole, or newer.
 
     Every organization begins a new life of its log: positions from after the backup mean nothing any more,
-    and whoever comes with one reads the state again. Everybody is signed out.
+    and whoever comes with one reads the state again. Everybody is signed out. Pages that are not public any
+    more lose their snapshots before that is committed; Conflict if they cannot.
     """
     with _read_aside(stream) as (head, source):
         flask_migrate.upgrade()
-        rows.replace_all(source, keep=OF_PROCESSES, then=_renew_epochs)
+        rows.replace_all(source, keep=OF_PROCESSES, hold=OF_FILES, then=_begin_anew)
     return head
 
 
@@ -56,7 +62,7 @@ def move(url: str) -> None:
     Conflict while a node lives on this database, for what it writes next would be left behind, or when
     there is something in the other one.
     """
-    with snapshot() as source, elsewhere.database(url) as other:
+    with _patient_snapshot() as source, elsewhere.database(url) as other:
         elsewhere.current_revision(source)
         if node.living(source):
             raise Conflict(
@@ -68,6 +74,15 @@ def move(url: str) -> None:
             if not _is_empty():
                 raise Conflict("There is something in the other database. Give an empty one.")
             rows.replace_all(source, keep=OF_PROCESSES)
+
+
+@contextmanager
+def _patient_snapshot() -> Iterator[Session]:
+    """One that may wait for a slow pipe, whatever PostgreSQL's server allows transactions that idle."""
+    with snapshot() as session:
+        if db.engine.dialect.name == "postgresql":
+            session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        yield session
 
 
 def _is_empty() -> bool:
@@ -92,6 +107,8 @@ def _read_aside(stream: BinaryIO) -> Iterator[tuple[Head, Session]]:
         yield head, source
 
 
-def _renew_epochs() -> None:
+def _begin_anew() -> None:
     for organization in db.session.scalars(select(Organization)):
         organization.renew_epoch()
+    for place in snapshots.left_over():
+        will_hide(place.organization_id, place.tenant_id or None)

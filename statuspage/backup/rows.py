@@ -34,18 +34,24 @@ def _read(session: Session, table: SqlTable) -> Result[Any]:
     return session.execute(query, execution_options={"yield_per": AT_ONCE})
 
 
-def replace_all(source: Session, keep: Collection[str], then: Callable[[], None] = lambda: None) -> None:
-    """Let the rows of `source` take the place of all that is here, but for the tables to `keep`.
+def replace_all(
+    source: Session,
+    keep: Collection[str],
+    hold: Collection[str] = (),
+    then: Callable[[], None] = lambda: None,
+) -> None:
+    """Let the rows of `source` take the place of all that is here, but for the tables to `keep` or `hold`.
 
-    In one transaction, ended by `then`. Whoever reads meanwhile sees what was there; writers wait. Busy when
-    they do not let go.
+    In one transaction, ended by `then`, in which nobody else writes to those to `hold` either. Whoever reads
+    meanwhile sees what was there; writers wait. Busy when they do not let go.
     """
-    tables = [table for table in db.metadata.sorted_tables if table.name not in keep]
+    held = [table for table in db.metadata.sorted_tables if table.name not in keep]
+    tables = [table for table in held if table.name not in hold]
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             with transaction():
-                _stop_writers(tables)
+                _stop_writers(held)
                 _replace(source, tables)
                 then()
             return

@@ -17,10 +17,14 @@ def write() -> None:
     writer: Writer | None = current_app.extensions.get("snapshot_writer")
     if writer is None:
         raise click.ClickException("The setting SNAPSHOTS is empty: there is nowhere to write to.")
+    current_app.extensions["live"].hub.on_first_use = lambda: None  # it asks, but is no node that serves
     try:
         writer.run(lambda: True)
     except Unreachable as error:
         raise click.ClickException(f"The snapshots cannot be written: {error}.") from error
+    if writer.failed:
+        paths = ", ".join(sorted(place.path or "/" for place in writer.failed))
+        raise click.ClickException(f"These pages cannot be drawn: {paths}. The log says why.")
 
 
 @noun.command("forget")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from ..clock import iso, now
 from ..database import Model, db, new_id
 from .errors import Conflict, Invalid
+from .hiding import will_hide
 from .organization import Organization, Tenant
 from .service import services_of, settle
 from .status import Impact, IncidentStatus, ServiceStatus, worst
@@ -136,6 +137,7 @@ class Incident(Model):
         db.session.flush()
         organization.record("incident-update", "deleted", self.id, {"id": self.id}, tenant=tenant)
         settle(organization, tenant)
+        will_hide(organization.id, self.tenant_id, self.id)
 
     @property
     def affected(self) -> dict[str, ServiceStatus]:

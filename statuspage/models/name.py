@@ -7,12 +7,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ..database import Model, db
 from .errors import Conflict, Invalid
 
-# Every first or second path segment that the application uses itself. tests/test_walls.py
-# reads the route map and fails when one is missing.
+# Every first or second path segment that the application uses itself (tests/test_walls.py reads the route map
+# and fails when one is missing), and `index`, the start page's file among the snapshots.
 RESERVED = frozenset(
     """
     account admin api badge badge.svg calendar changes console consumers embed embed.js events
-    favicon.ico feed groups healthz history history.atom history.rss incidents join login logo logout
+    favicon.ico feed groups healthz history history.atom history.rss incidents index join login logo logout
     maintenance manifest.json metrics offline openapi.json password readyz robots.txt services sessions
     setup sign-in sign-out socket.io static status stream subscribe sw.js theme.css websocket
     """.split()

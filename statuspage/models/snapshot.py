@@ -1,17 +1,17 @@
 """Snapshot: a page that stands as plain files outside, so that it is there when no node is.
 
-A row is written before the first file of its page, and goes together with the last. Whoever takes a page from
-the public holds the table alone, from before the files go until that is committed; whoever writes files holds
-the page's row, the very one that was there before he drew them. So no file comes back.
+A row names every file of its page before it is there, and goes together with the last. Whoever takes a page
+from the public holds the table alone, from before the files go until that is committed; whoever writes files
+holds the page's row, the very one that was there before he drew them. So no file comes back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, UniqueConstraint, and_, case, delete, literal, or_, select
+from sqlalchemy import JSON, ColumnElement, UniqueConstraint, and_, case, delete, literal, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import Model, alone, database_time, db, may_take_long, new_id
@@ -20,11 +20,13 @@ from .scope import Scope
 from .status import Visibility
 
 START = ("", "")  # whose page is the start page
+SITE = ("", "site")  # whose files belong to no page: style sheets, scripts
 
 
 class Snapshot(Model):
-    """`path`: where the page is, `/acme/north`. `stamp`: the position that the files show, "" while there are
-    none. `tenant_id` is "" for the organization's own page, and both ids are for the start page, `/`.
+    """`path`: where the page is, `/acme/north`. `stamp`: the position that the files show, "" while they show
+    none. `files`: the version of each file that may be there, by name, "" where none tells that it is of now.
+    `tenant_id` is "" for the organization's own page; START and SITE have no path.
     """
 
     __tablename__ = "snapshot"
@@ -35,6 +37,7 @@ class Snapshot(Model):
     path: Mapped[str]
     stamp: Mapped[str] = mapped_column(default="")
     build: Mapped[str] = mapped_column(default="")
+    files: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     written_at: Mapped[datetime | None]
 
     __table_args__ = (UniqueConstraint("organization_id", "tenant_id"),)
@@ -58,9 +61,14 @@ class Place:
 
 
 def due(build: str, before: datetime) -> list[tuple[Place, str | None]]:
-    """The public pages whose files are not of now and of this build, or older than `before`, the start page
-    last; each with its row's id, or None when it has no row yet."""
-    found = [
+    """What has files that are not of now and of this build, or older than `before`: the site, organizations,
+    tenants, those first that waited longest, and the start page. Each with its row's id, or None.
+    """
+    site = find(*SITE)
+    found: list[tuple[Place, str | None]] = []
+    if site is None or site.stamp != build:
+        found.append((Place(*SITE, ""), site.id if site else None))
+    found += [
         (Place(organization, tenant, f"/{slug}/{tenant_slug}" if tenant else f"/{slug}"), id)
         for organization, tenant, slug, tenant_slug, id in (
             *db.session.execute(_due(_OWN, build, before)),
@@ -80,9 +88,11 @@ def left_over() -> list[Place]:
         (organization, tenant): f"/{slug}/{sub}" if tenant else f"/{slug}"
         for organization, tenant, slug, sub, _ in public
     }
+    s = Snapshot
+    known = [Place(*row) for row in db.session.execute(select(s.organization_id, s.tenant_id, s.path))]
     return [
         place
-        for place in places()
+        for place in known
         if place.path and there.get((place.organization_id, place.tenant_id)) != place.path
     ]
 
@@ -112,23 +122,58 @@ def begin(place: Place) -> str:
     return row.id
 
 
+def files_of(id: str) -> dict[str, str] | None:
+    """Every file that may be there, and its version; None when the row is gone."""
+    return db.session.scalar(select(Snapshot.files).where(Snapshot.id == id))
+
+
+def announce(id: str, had: Mapping[str, str], names: Iterable[str]) -> dict[str, str] | None:
+    """These files may be there too from now on; all files, or None when the row is another than was seen.
+
+    Call it in a transaction().
+    """
+    row = hold(id)
+    if row is None or row.files != had:
+        return None
+    row.files = dict.fromkeys(names, "") | dict(had)
+    return row.files
+
+
 def hold(id: str) -> Snapshot | None:
     """The row, kept as it is until the transaction() ends; None when its page was taken away meanwhile."""
     may_take_long()
     return db.session.scalar(select(Snapshot).where(Snapshot.id == id).with_for_update())
 
 
-def take_away(organization_id: str, tenant_id: str | None) -> list[Place]:
-    """The pages of an organization, or of one of its tenants, whose files must go now; their rows go.
+def take_away(organization_id: str, tenant_id: str | None) -> list[str]:
+    """The files of an organization's pages, or of one tenant's, which must go now; their rows go.
 
     With an organization's pages the start page, which names it. Call it in a transaction().
     """
     _take_turn()
     mine = Snapshot.organization_id == organization_id
     wanted = and_(mine, Snapshot.tenant_id == tenant_id) if tenant_id else or_(mine, _of(*START))
-    places = [row.place for row in db.session.scalars(select(Snapshot).where(wanted))]
+    names = [name for files in db.session.scalars(select(Snapshot.files).where(wanted)) for name in files]
     db.session.execute(delete(Snapshot).where(wanted))
-    return places
+    return names
+
+
+def take_out(organization_id: str, tenant_id: str | None, is_gone: Callable[[str], bool]) -> list[str]:
+    """Those files that must go now, though their pages stay: of all pages that show this scope.
+
+    Who is drawing such a page begins again. Call it in a transaction().
+    """
+    _take_turn()
+    mine = Snapshot.organization_id == organization_id
+    wanted = and_(mine, Snapshot.tenant_id == tenant_id) if tenant_id else mine
+    gone: list[str] = []
+    for row in db.session.scalars(select(Snapshot).where(wanted)):
+        names = [name for name in row.files if is_gone(name)]
+        if names:
+            gone += names
+            row.id, row.stamp = new_id(), ""
+            row.files = {name: version for name, version in row.files.items() if name not in names}
+    return gone
 
 
 def take_all_away() -> None:
@@ -137,21 +182,30 @@ def take_all_away() -> None:
     db.session.execute(delete(Snapshot))
 
 
+def compare(found: Collection[str]) -> list[str]:
+    """Which of these files no row knows; and a row that knows of files which are not among them is due.
+
+    Call it in a transaction().
+    """
+    known: set[str] = set()
+    for row in db.session.scalars(select(Snapshot).with_for_update()):
+        known |= row.files.keys()
+        there = {name: version for name, version in row.files.items() if name in found}
+        if len(there) < len(row.files):
+            row.stamp, row.files = "", there
+    return [name for name in found if name not in known]
+
+
 def _take_turn() -> None:
     """Nobody else writes files until this transaction ends."""
     alone(Snapshot)
     may_take_long()
 
 
-def places() -> Iterator[Place]:
-    """All pages that may have files."""
-    for row in db.session.scalars(select(Snapshot)):
-        yield row.place
-
-
-def now_written(row: Snapshot, stamp: str, build: str) -> None:
-    """Its files show this position. Call it in the transaction() that holds the row."""
-    row.stamp, row.build, row.written_at = stamp, build, database_time(db.session())
+def now_written(row: Snapshot, stamp: str, build: str, files: Mapping[str, str]) -> None:
+    """Its files are these, and show this position. Call it in the transaction() that holds the row."""
+    row.stamp, row.build, row.files = stamp, build, dict(files)
+    row.written_at = database_time(db.session())
 
 
 def _of(organization_id: str, tenant_id: str) -> ColumnElement[bool]:
@@ -190,4 +244,4 @@ def _due(pages: tuple[Any, Any], build: str, before: datetime) -> Any:
             Snapshot.build != build,
             Snapshot.written_at < before,
         )
-    ).order_by(Organization.id)
+    ).order_by(Snapshot.written_at.is_not(None), Snapshot.written_at, Organization.id)

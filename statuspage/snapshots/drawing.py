@@ -1,25 +1,50 @@
 """Drawing: what a visitor would be answered now, marked with this moment."""
 
 import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
+from typing import Any
 
 from flask import Flask, Response
 from markupsafe import escape
+from sqlalchemy import select
 from werkzeug.test import EnvironBuilder
 
 from ..clock import iso, now
-from ..live.state import State
+from ..database import snapshot
+from ..live import loading, views
+from ..live.state import IncidentFacts, State
 from ..models.embedding import ANY
+from ..models.incident import Incident
 from ..models.snapshot import Place
+from ..web import public
 from ..web.document import AS_OF
-from .files import LOGOS, NOUNS, incidents_of, json_name
+from .files import LOGOS, json_name
 
 HEAD = '<meta charset="utf-8">'
 SITE = {"embed.js": "/embed.js", "robots.txt": "/robots.txt", "sw.js": "/sw.js", "offline.html": "/offline"}
+PAUSE = 0.001  # seconds after each file, in which those who are served here have their turn
+MOST = "100"  # of what the API lists at once
 
 
 class Hidden(Exception):
     """The page is not public any more."""
+
+
+@dataclass
+class Drawing:
+    """`versions`: of all that the page has now, as Snapshot.files; `files`: those to be written, by name."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, name: str, content: bytes, version: str = "") -> None:
+        self.versions[name], self.files[name] = version, content
 
 
 class Artist:
@@ -27,47 +52,153 @@ class Artist:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self._build: str = app.extensions["live"].build
+        self._state: State | None = None
+        self._told: dict[str, tuple[IncidentFacts, str]] = {}  # incidents of it, and their versions, by id
 
-    def page(self, place: Place, state: State) -> dict[str, bytes]:
-        """The files of a page, by name. `state`: of which its incidents are. Hidden when it is not public."""
-        at, path = now(), place.path
-        files: dict[str, bytes | None] = {
-            f"{path[1:]}.html": self._get(path, at),
-            f"{path[1:]}/history.html": self._get(f"{path}/history", at),
-            f"{path[1:]}/history.atom": self._get(f"{path}/history.atom", at),
-            f"{path[1:]}/badge.svg": self._get(f"{path}/badge.svg", at),
-        }
-        for noun in NOUNS:
-            files[json_name(place, noun)] = self._get(f"/api/{noun}", at, _query(place))
-        for incident in state.incidents_of(place.scope):
-            name = f"{incidents_of(place)}{incident.id}"
-            files[f"{name}.html"] = self._find(f"/{name}", at)
+    def page(self, place: Place, state: State, had: Mapping[str, str]) -> Drawing:
+        """The files of a page. `had`: the versions that are there. Hidden when it is not public."""
+        at, path, drawing = now(), place.path, Drawing()
+        drawing.add(f"{path[1:]}.html", self._get(path, at))
+        drawing.add(f"{path[1:]}/history.html", self._get(f"{path}/history", at))
+        drawing.add(f"{path[1:]}/history.atom", self._get(f"{path}/history.atom", at))
+        linked = _linked(path, drawing)
+        drawing.add(f"{path[1:]}/badge.svg", self._get(f"{path}/badge.svg", at))
+        query = _query(place)
+        drawing.add(json_name(place, "status"), self._get("/api/status", at, query))
+        drawing.add(json_name(place, "incidents"), self._get("/api/incidents", at, query))
+        services = self._list("/api/services", at, query)
+        drawing.add(json_name(place, "services"), _json(services, at))
         if ANY in state.embed_origins:  # a proxy knows no list of sites
-            files[f"embed{path}.html"] = self._get(f"/embed{path}", at)
-            files[f"embed{path}.full.html"] = self._get(f"/embed{path}", at, {"view": "full"})
+            drawing.add(f"embed{path}.html", self._get(f"/embed{path}", at))
+            drawing.add(f"embed{path}.full.html", self._get(f"/embed{path}", at, {"view": "full"}))
         if state.logo and not place.tenant_id:
-            files[f"{path[1:]}/logo.{LOGOS[state.logo_type or '']}"] = self._get(f"{path}/logo", at)
-        return {name: content for name, content in files.items() if content is not None}
+            drawing.add(f"{path[1:]}/logo.{LOGOS[state.logo_type or '']}", self._get(f"{path}/logo", at))
+        self._add_services(drawing, place, services["items"], had, at)
+        self._add_incidents(drawing, place, state, linked, had, at)
+        return drawing
 
-    def start_page(self) -> dict[str, bytes]:
+    def start_page(self) -> Drawing:
         """`/`: whatever is public now."""
-        return {"index.html": self._get("/", now())}
+        drawing = Drawing()
+        drawing.add("index.html", self._get("/", now()))
+        return drawing
 
-    def site(self) -> dict[str, bytes]:
+    def site(self) -> Drawing:
         """What belongs to no page, and changes with the build only."""
-        files = {
-            f"static/{file}": asset.content for file, asset in self._app.extensions["assets"].by_file.items()
-        }
-        return files | {name: self._get(path, None) for name, path in SITE.items()}
+        drawing = Drawing()
+        for file, asset in self._app.extensions["assets"].by_file.items():
+            drawing.add(f"static/{file}", asset.content)
+        for name, path in SITE.items():
+            drawing.add(name, self._get(path, None))
+        return drawing
 
-    def _get(self, path: str, at: datetime | None, query: dict[str, str] | None = None) -> bytes:
+    # --- what is drawn only when it is another than the one that is there ------------------------------
+
+    def _add_services(
+        self, drawing: Drawing, place: Place, items: list[Any], had: Mapping[str, str], at: datetime
+    ) -> None:
+        """The page's own, for programs; also when the refresh is due."""
+        for item in items:
+            if item["tenantId"] == (place.tenant_id or None):
+                name, version = f"api/services/{item['id']}.json", _version(item, self._era(at))
+                drawing.versions[name] = version
+                if had.get(name) != version:
+                    drawing.files[name] = _json(item, at)
+
+    def _add_incidents(
+        self,
+        drawing: Drawing,
+        place: Place,
+        state: State,
+        linked: set[str],
+        had: Mapping[str, str],
+        at: datetime,
+    ) -> None:
+        """Those that the page speaks of. What is over keeps its age; the others have it refreshed."""
+        told = self._read(place, state, linked)
+        whole = replace(state, incidents={incident.id: incident for incident, _ in told})
+        around = (self._build, place.path, state.title(place.scope), state.name, state.logo, state.accent)
+        for incident, facts in told:
+            version = _version(facts, *around, state.indexed, None if incident.resolved_at else self._era(at))
+            paths = [f"{place.path}/incidents/{incident.id}"]
+            if incident.tenant_id == (place.tenant_id or None):
+                paths += [f"/api/incidents/{incident.id}", f"/api/incidents/{incident.id}/updates"]
+            for path in paths:
+                name = f"{path[1:]}.json" if path.startswith("/api/") else f"{path[1:]}.html"
+                if had.get(name) == version:
+                    drawing.versions[name] = version
+                elif content := self._of_incident(path, place, whole, incident, at):
+                    drawing.add(name, content, version)
+
+    def _of_incident(
+        self, path: str, place: Place, state: State, incident: IncidentFacts, at: datetime
+    ) -> bytes | None:
+        """None when it was deleted meanwhile."""
+        if path.endswith("/updates"):
+            return _json(self._list(path, at, {}), at)
+        if path.startswith("/api/"):
+            return self._find(path, at)
+        view, scope = f"incident/{incident.id}", place.scope
+        drawn = views.draw(view, state, scope)
+        if drawn is None:
+            return None
+        with self._visit(path, at):  # without a board, which would be kept for those who look at it
+            answer = public.answer(scope, state, view, state.cursor(scope), drawn)
+            return _marked(self._app.process_response(answer), at)
+
+    def _read(self, place: Place, state: State, ids: set[str]) -> list[tuple[IncidentFacts, str]]:
+        """Those that the page may show, for what is linked may have been typed. All tenants share them."""
+        if self._state is not state:
+            self._state, self._told = state, {}
+        if missing := ids - self._told.keys():
+            mine = (Incident.organization_id == state.id, Incident.id.in_(missing))
+            with snapshot() as session:
+                known = session.scalars(select(Incident.id).where(*mine)).all()
+                for id, incident in loading.read_incidents(session, known).items():
+                    self._told[id] = incident, _version(incident, state.affected(incident))
+        found = [self._told[id] for id in sorted(ids) if id in self._told]
+        return [(incident, facts) for incident, facts in found if place.scope.shows(incident.tenant_id)]
+
+    def _era(self, at: datetime) -> int:
+        """It ends when the refresh is due."""
+        return int(at.timestamp() // self._app.config["SNAPSHOT_REFRESH"])
+
+    # --- asking ----------------------------------------------------------------------------------------
+
+    def _list(self, path: str, at: datetime, query: Mapping[str, str]) -> dict[str, Any]:
+        """All of a list, in one."""
+        items: list[Any] = []
+        after: dict[str, str] = {}
+        while True:
+            found = json.loads(self._get(path, at, {**query, **after, "limit": MOST}))
+            items += found["items"]
+            if not found["next"]:
+                return {"items": items, "next": None}
+            after = {"after": found["next"]}
+
+    def _get(self, path: str, at: datetime | None, query: Mapping[str, str] | None = None) -> bytes:
         found = self._find(path, at, query)
         if found is None:
             raise Hidden(path)
         return found
 
-    def _find(self, path: str, at: datetime | None, query: dict[str, str] | None = None) -> bytes | None:
+    def _find(self, path: str, at: datetime | None, query: Mapping[str, str] | None = None) -> bytes | None:
         """The answer's body; None when nothing is there."""
+        with self._visit(path, at, query):
+            answer = self._app.full_dispatch_request()
+            body = _marked(answer, at)
+        if answer.status_code in (303, 404):
+            return None
+        if answer.status_code != 200:
+            raise RuntimeError(f"{answer.status_code} for a snapshot of {path}")
+        return body
+
+    @contextmanager
+    def _visit(
+        self, path: str, at: datetime | None, query: Mapping[str, str] | None = None
+    ) -> Iterator[None]:
+        """A request, past the door, whose answers are those of the living."""
         environ = EnvironBuilder(
             path=path,
             query_string=query,
@@ -75,15 +206,9 @@ class Artist:
             headers=[("Accept", "text/html")],
             environ_overrides={AS_OF: at},
         ).get_environ()
-        # Past the door, whose answers are those of the living. A context of its own, as a server gives.
-        with self._app.app_context(), self._app.request_context(environ):
-            answer = self._app.full_dispatch_request()
-            body = answer.get_data()
-        if answer.status_code in (303, 404):
-            return None
-        if answer.status_code != 200:
-            raise RuntimeError(f"{answer.status_code} for a snapshot of {path}")
-        return _marked(answer, body, at)
+        with self._app.app_context(), self._app.request_context(environ):  # of its own, as a server gives
+            yield
+        time.sleep(PAUSE)
 
 
 def _query(place: Place) -> dict[str, str]:
@@ -91,10 +216,25 @@ def _query(place: Place) -> dict[str, str]:
     return {**query, "tenantId": place.tenant_id} if place.tenant_id else query
 
 
-def _marked(answer: Response, body: bytes, at: datetime | None) -> bytes:
+def _linked(path: str, drawing: Drawing) -> set[str]:
+    """The incidents that these documents of a page lead to, by id."""
+    link = re.compile(rf"{re.escape(path)}/incidents/([a-z0-9-]+)".encode())
+    return {id.decode() for content in drawing.files.values() for id in link.findall(content)}
+
+
+def _version(*facts: Any) -> str:
+    return sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _json(body: Any, at: datetime) -> bytes:
+    return json.dumps({**body, "asOf": iso(at)}, ensure_ascii=False).encode()
+
+
+def _marked(answer: Response, at: datetime | None) -> bytes:
     """A document says itself what it may load, for a file has no headers; JSON says its age."""
+    body = answer.get_data()
     if answer.mimetype == "application/json" and at:
-        return json.dumps({**json.loads(body), "asOf": iso(at)}, ensure_ascii=False).encode()
+        return _json(json.loads(body), at)
     if answer.mimetype != "text/html":
         return body
     rules = answer.headers["Content-Security-Policy"].split("; ")

@@ -7,7 +7,7 @@ from flask import Flask, current_app
 from ..models import snapshot
 from ..models.errors import Conflict
 from ..models.hiding import hiding
-from .files import names_of
+from .files import is_of_incident
 from .store import Store, Unreachable
 
 
@@ -20,15 +20,21 @@ class Removal:
     def listen(self) -> None:
         hiding.connect(self.hide)
 
-    def hide(self, sender: Any, organization_id: str, tenant_id: str | None) -> None:
-        """Remove the files of an organization's pages, or of one tenant's; Conflict if that fails.
+    def hide(self, sender: Any, organization_id: str, tenant_id: str | None, incident_id: str | None) -> None:
+        """Remove the files of an organization's pages, of one tenant's, or of an incident on them; Conflict
+        if that fails.
 
         Runs in the transaction that hides them, and holds the writer off until that ends.
         """
         if current_app._get_current_object() is not self._app:  # type: ignore[attr-defined]
             return
-        places = snapshot.take_away(organization_id, tenant_id)
-        if not places:
+        if incident_id:
+            names = snapshot.take_out(
+                organization_id, tenant_id, lambda name: is_of_incident(name, incident_id)
+            )
+        else:
+            names = snapshot.take_away(organization_id, tenant_id)
+        if not names:
             return
         if self._store is None:
             raise Conflict(
@@ -36,8 +42,7 @@ class Removal:
                 "Nothing was changed. Set it; or, if they are gone, run: flask snapshot forget"
             )
         try:
-            for place in places:
-                self._store.remove(names_of(self._store, place))
+            self._store.remove(names)
         except Unreachable as error:
             raise Conflict(
                 f"The snapshots of this page could not be removed ({error}). "

@@ -2,27 +2,30 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any
 
 from flask import Flask
 from sqlalchemy.exc import IntegrityError
 
-from ..database import database_time, db, transaction
+from ..database import database_time, db, note_failure, transaction
 from ..live.hub import Hub
 from ..live.message import Cursor
 from ..models import snapshot
 from ..models.errors import NotFound
-from ..models.snapshot import Place, Snapshot
-from .drawing import Artist, Hidden
-from .files import incidents_of, names_of
-from .store import Store
+from ..models.snapshot import SITE, Place, Snapshot
+from .drawing import Artist, Drawing, Hidden
+from .store import Store, Unreachable
 
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 3600.0
-SHARED = ("static/", "embed.js", "robots.txt", "sw.js", "offline.html")
+REST_SECONDS = 60.0  # until a page that could not be drawn is tried again
+ROUND_SECONDS = 5.0  # of writing, until it is asked again what is due: an organization before all tenants
+AT_ONCE = 50  # files: others who write, or hide a page, wait until they are in place
+STATIC = "static/"  # of other builds they stay: pages of theirs may be open
+
+Due = list[tuple[Place, str | None]]
 
 
 class Writer:
@@ -35,46 +38,82 @@ class Writer:
         self._build: str = app.extensions["live"].build
         self._refresh = timedelta(seconds=app.config["SNAPSHOT_REFRESH"])
         self._swept_at = float("-inf")
-        self._site_written = False
+        self.failed: dict[Place, float] = {}
+        """The pages that could not be drawn, and when that was (monotonic)."""
 
     def run(self, keep: Callable[[], bool]) -> None:
         """Write what is due, page by page. Unreachable when the store is: the next turn comes in a minute."""
-        self._write_site()
         self._sweep_if_due()
+        while pages := self._due():
+            ends = time.monotonic() + ROUND_SECONDS
+            for place, id in pages:
+                if not keep():
+                    return
+                self._attempt(place, id)
+                if time.monotonic() > ends:
+                    break
+            else:
+                return
+
+    def _due(self) -> Due:
         pages = snapshot.due(self._build, database_time(db.session()) - self._refresh)
         passed = snapshot.left_over() if pages else []
         db.session.rollback()
         for place in passed:
             self._take_away(place)
-        for place, id in pages:
-            if not keep():
-                return
+        tired = time.monotonic() - REST_SECONDS
+        return [(place, id) for place, id in pages if self.failed.get(place, tired) <= tired]
+
+    def _attempt(self, place: Place, id: str | None) -> None:
+        """A page that cannot be drawn holds up no other."""
+        try:
             self._write(place, id)
+            self.failed.pop(place, None)
+        except Unreachable:
+            raise
+        except Exception as error:
+            self.failed[place] = time.monotonic()
+            note_failure(log, error, "The snapshot of %s cannot be drawn", place.path or "/")
+        finally:
+            db.session.rollback()
 
     def _write(self, place: Place, id: str | None) -> None:
-        """The row, the drawing, the files, in this order: that row says whether the drawing still counts."""
+        """The row, the drawing, the names, the files: in the end the row says whether the drawing counts."""
         id = id or self._begin(place)
-        if id is None:
+        had = snapshot.files_of(id) if id else None
+        db.session.rollback()
+        if id is None or had is None:
             return
         try:
-            stamp, files = self._draw(place)
+            stamp, drawing = self._draw(place, had)
         except (Hidden, NotFound):
             return  # who hid it has taken the row along, or the next turn finds it otherwise
-        prepared = self._store.prepare(files)
-        try:
-            with transaction():
-                row = snapshot.hold(id)
-                if row and row.path == place.path and not _is_ahead(row, stamp):
+        known = self._announce(id, had, drawing)
+        for some, last in _batches(drawing.files):
+            prepared = self._store.prepare(some)
+            try:
+                with transaction():
+                    row = snapshot.hold(id)
+                    if not row or (row.path, row.files) != (place.path, known) or _is_ahead(row, stamp):
+                        return
                     self._store.publish(prepared)
-                    self._remove_passed(place, set(files))
-                    snapshot.now_written(row, stamp, self._build)
-        finally:
-            self._store.discard(prepared)
+                    row.files = known = row.files | {name: drawing.versions[name] for name in some}
+                    if last:
+                        self._remove(row.files.keys() - drawing.versions.keys())
+                        snapshot.now_written(row, stamp, self._build, drawing.versions)
+            finally:
+                self._store.discard(prepared)
+
+    def _announce(self, id: str, had: dict[str, str], drawing: Drawing) -> dict[str, str] | None:
+        """A file is known before it is there: who hides the page finds it. All that is known of the page."""
+        if had.keys() >= drawing.files.keys():
+            return had
+        with transaction():
+            return snapshot.announce(id, had, drawing.files)
 
     def _take_away(self, place: Place) -> None:
         with transaction():
-            for each in snapshot.take_away(place.organization_id, place.tenant_id or None):
-                self._store.remove(names_of(self._store, each))
+            self._store.remove(snapshot.take_away(place.organization_id, place.tenant_id or None))
 
     def _begin(self, place: Place) -> str | None:
         try:
@@ -83,8 +122,10 @@ class Writer:
         except IntegrityError:  # a writer that was asleep has begun it too
             return None
 
-    def _draw(self, place: Place) -> tuple[str, dict[str, bytes]]:
+    def _draw(self, place: Place, had: dict[str, str]) -> tuple[str, Drawing]:
         """The position, and files that show it or a later one: looked for after the row was there."""
+        if (place.organization_id, place.tenant_id) == SITE:
+            return self._build, self._artist.site()
         if not place.path:
             stamp = snapshot.start_stamp()
             db.session.rollback()
@@ -94,53 +135,32 @@ class Writer:
         channel = self._hub.channel(place.organization_id)
         channel.look()
         state = channel.state_of(place.scope)
-        return state.cursor(place.scope), self._artist.page(place, state)
+        return state.cursor(place.scope), self._artist.page(place, state, had)
 
-    def _remove_passed(self, place: Place, files: set[str]) -> None:
-        """What the page had before and has no more."""
-        if place.path:
-            passed = set(names_of(self._store, place)) - files
-            self._store.remove(sorted(passed))
-
-    def _write_site(self) -> None:
-        """Once per process. The files of other builds stay: pages of theirs may be open."""
-        if self._site_written:
-            return
-        prepared = self._store.prepare(self._artist.site())
-        try:
-            self._store.publish(prepared)
-        finally:
-            self._store.discard(prepared)
-        self._site_written = True
+    def _remove(self, names: Iterable[str]) -> None:
+        """What nobody has any more."""
+        self._store.remove(sorted(name for name in names if not name.startswith(STATIC)))
 
     def _sweep_if_due(self) -> None:
-        """What no row knows of goes: a database that was put back from a backup knows less than the store."""
+        """Files and rows are held against each other: either may have been put back from an older copy."""
         if time.monotonic() - self._swept_at < SWEEP_SECONDS:
             return
         self._store.discard_old()
-        found = [name for name in self._store.names() if not name.startswith(SHARED)]
-        # Read later than the files: each had its row before it was there.
-        known = list(snapshot.places())
-        db.session.rollback()
-        self._store.remove(_unknown(found, known))
+        found = set(self._store.names())
+        with transaction():  # read later than the files: each was known before it was there
+            unknown = snapshot.compare(found)
+        self._remove(unknown)
         self._swept_at = time.monotonic()
+
+
+def _batches(files: dict[str, bytes]) -> Iterator[tuple[dict[str, bytes], bool]]:
+    """A few files at a time, and whether these are the last."""
+    items = list(files.items())
+    for start in range(0, max(1, len(items)), AT_ONCE):
+        yield dict(items[start : start + AT_ONCE]), start + AT_ONCE >= len(items)
 
 
 def _is_ahead(row: Snapshot, stamp: str) -> bool:
     """Whether another writer has been quicker."""
     there, here = Cursor.parse(row.stamp), Cursor.parse(stamp)
     return bool(there and here and there.epoch == here.epoch and there.seq > here.seq)
-
-
-class _NoFiles:
-    """A store in which no incident is found, for the names that are fixed."""
-
-    def names(self, prefix: str = "") -> list[str]:
-        return []
-
-
-def _unknown(found: list[str], known: list[Place]) -> list[str]:
-    nothing: Any = _NoFiles()
-    names = {name for place in known for name in names_of(nothing, place)}
-    folders = tuple(incidents_of(place) for place in known if place.path)
-    return [name for name in found if name not in names and not name.startswith(folders)]

@@ -4,6 +4,8 @@ from flask import Blueprint, Response, redirect, render_template
 from sqlalchemy import select
 
 from ..database import db
+from ..live.board import Drawing
+from ..live.state import State
 from ..models.organization import Organization
 from ..models.scope import Scope
 from ..models.status import Visibility
@@ -67,6 +69,11 @@ def incident(org: str, id: str, tenant: str | None = None) -> Response:
 def show(scope: Scope, view: str) -> Response:
     """A view as a document: all parts of its board at one position."""
     state, cursor, drawing = document.shown(scope, view)
+    return answer(scope, state, view, cursor, drawing)
+
+
+def answer(scope: Scope, state: State, view: str, cursor: str, drawing: Drawing) -> Response:
+    """The document of a view that is drawn, asked for conditionally."""
     response = document.conditional(scope, state, f"{view}-{cursor}")
     if response.status_code == 304:
         return response

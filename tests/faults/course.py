@@ -20,6 +20,8 @@ from statuspage.jobs import Jobs
 from statuspage.models import retention
 from statuspage.models.event import Event
 from statuspage.models.job import Job
+from statuspage.models.organization import Tenant
+from statuspage.models.status import Visibility
 from tests.cast import Cast
 
 OLD_SCHEMA = "0003"  # the course begins with what a start of a newer version does
@@ -119,6 +121,22 @@ def _acknowledge(desk: Desk) -> None:
     desk.ask("PUT", f"/consumers/{consumer['id']}/cursor", id=waiting[-1]["id"])
 
 
+def _write_snapshots(desk: Desk) -> None:
+    """All of them anew."""
+    with desk.app.app_context():
+        desk.app.extensions["snapshot_writer"].run(lambda: True)
+        db.session.remove()
+
+
+def _hide(desk: Desk) -> None:
+    with desk.app.app_context():
+        tenant = db.session.get(Tenant, "tenant-789")
+        assert tenant is not None
+        with transaction(tenant.organization):
+            tenant.update(visibility=Visibility.PRIVATE)
+        db.session.remove()
+
+
 COURSE = (
     Step("migrate", _migrate, again=True),
     Step("open an incident", _open_incident),
@@ -137,6 +155,8 @@ COURSE = (
         "set a status after it",
         lambda desk: desk.ask("PATCH", f"/services/{desk.service}", status="maintenance"),
     ),
+    Step("write snapshots", _write_snapshots, again=True, in_pieces=True),
+    Step("hide a page", _hide),
 )
 
 
@@ -164,6 +184,7 @@ def set_the_scene(app: Flask, folder: Path) -> dict[str, Any]:
             "page": "".join(part.html for part in board.drawing.parts),
             "title": board.drawing.title,
         }
+        assert app.test_client().get("/acme").status_code == 200
         flask_migrate.downgrade(revision=OLD_SCHEMA)
         db.session.remove()
         db.engine.dispose()

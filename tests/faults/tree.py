@@ -1,5 +1,6 @@
-"""A tree of processes: each child goes the course on a copy of the same file, and kills itself (SIGKILL)
-before the N-th statement or commit; its parent looks at what is left, and another child goes on from there.
+"""A tree of processes: each child goes a step on a copy of the same files, and kills itself (SIGKILL)
+before the N-th statement, commit or step among the snapshots' files; its parent looks at what is left, and
+another child goes on from there.
 
     python -m tests.faults.tree FOLDER all|some
 
@@ -33,23 +34,31 @@ from statuspage.models.event import DATA_NAMES
 from statuspage.models.scope import Scope
 from tests.faults.course import COURSE, Desk, Step, set_the_scene
 from tests.live.browser_page import Page
+from tests.snapshots.killed_writer import is_whole
 
 RETENTION_STEP = 2  # so that pruning takes several transactions
 OF_PROCESSES = {"job", "node"}  # whose claims run out with time: tests/test_jobs.py
 VARYING = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)?"  # moments
-    r"|\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{8}\b|\b[a-z0-9]{12}\b"  # digests, epochs, ids
+    r"|\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{16}\b|\b[0-9a-f]{8}\b|\b[a-z0-9]{12}\b"  # digests, ids
 )
 
 
 class Fuse:
-    """Counts statements and commits, of all engines of this process."""
+    """Counts statements and commits, of all engines of this process, and what happens to snapshots' files."""
 
     def __init__(self) -> None:
         self.count, self.burns_at = 0, -1
         self.note: Callable[[str], None] = lambda kind: None
         event.listen(Engine, "before_cursor_execute", lambda *_: self._point("statement"))
         event.listen(Engine, "commit", lambda *_: self._point("commit"))
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, words: tuple[Any, ...]) -> None:
+        """A page's file is put in place or removed (those of the site are many and alike)."""
+        place = {"os.rename": 1, "os.remove": 0}.get(event)
+        if place is not None and "/site/" in str(words[place]) and "/static/" not in str(words[place]):
+            self._point("file")
 
     def _point(self, kind: str) -> None:
         self.count += 1
@@ -71,22 +80,30 @@ class Tree:
     def __init__(self, folder: Path) -> None:
         self.folder, self.file = folder, folder / "live.db"
         retention.STEP = RETENTION_STEP
+        self.snapshots = folder / "snapshots"
         settings = {"DATABASE_URL": f"sqlite:///{self.file}", "SECRET_KEY": "x", "INSTANCE_PATH": str(folder)}
+        settings |= {"SNAPSHOTS": str(self.snapshots), "PUBLIC_URL": "https://status.example"}
         self.app = create_app(config.read(settings))
         self.app.extensions["live"].hub.on_first_use = lambda: None
         self.fuse = Fuse()
-        self.notes = self._in_a_child(lambda: set_the_scene(self.app, folder))
-        self._copy(self.file, folder / "scene.db")
-        self.reference = Reference(**self._on_a_copy(self._go_undisturbed))
+        self.notes = set_the_scene(self.app, folder)  # here, so that no child compiles a template again
+        self.app.extensions["live"].hub.channels.clear()
+        self.reference = Reference()
+        for number in range(len(COURSE)):
+            self._keep(number)
+            found = self._in_a_child(lambda number=number: self._go_undisturbed(number))
+            self.reference.before += [(number, kind, state) for kind, state in found["before"]]
+            self.reference.starts.append(found["start"])
+            self.reference.ends.append(found["end"])
 
     def cut(self, point: int) -> list[str]:
         """What is wrong after the course was cut off before this point (from 1)."""
-        self._reset()
-        acknowledged = self._in_a_child(lambda: self._go(point), dies=True)
         step, _, state = self.reference.before[point - 1]
+        self._reset(step)
+        first = next(at for at, (number, *_) in enumerate(self.reference.before, 1) if number == step)
         wrong = []
-        if len(acknowledged) != step:
-            wrong.append(f"acknowledged: {acknowledged}, but it was in step {step}")
+        if self._in_a_child(lambda: self._go(step, point - first + 1), dies=True):
+            wrong.append("it was acknowledged")
         left = contents(self.file)
         if digest(left) != state:
             wrong.append("another state than was committed by then")
@@ -95,10 +112,11 @@ class Tree:
             self.reference.ends[step],
         ):
             wrong.append("half of a step")
-        wrong += unsound(self.file)
+        wrong += unsound(self.file) + strange_files(self.file, self.snapshots)
         wrong += self._in_a_child(lambda: self._come_back(step, state))
         if digest(contents(self.file)) != self.reference.ends[step]:
             wrong.append("another state than without the cut, when it was done again")
+        wrong += strange_files(self.file, self.snapshots, whole=True)
         return [f"point {point}, {COURSE[step].name}: {each}" for each in wrong]
 
     # --- in children -------------------------------------------------------------------------------
@@ -106,16 +124,15 @@ class Tree:
     def _desk(self) -> Desk:
         return Desk(self.app, self.folder, self.notes["token"], self.notes)
 
-    def _go(self, point: int) -> None:
-        """Until it is cut off; each step is acknowledged aloud."""
+    def _go(self, step: int, point: int) -> str:
+        """Until it is cut off; else it is acknowledged."""
         self.fuse.count, self.fuse.burns_at = 0, point
-        for step in COURSE:
-            step.do(self._desk())
-            self._say(step.name)
+        COURSE[step].do(self._desk())
+        return "acknowledged"
 
-    def _go_undisturbed(self) -> dict[str, Any]:
+    def _go_undisturbed(self, step: int) -> dict[str, Any]:
         watcher = sqlite3.connect(self.file)
-        found: dict[str, Any] = {"before": [], "starts": [], "ends": []}
+        before: list[tuple[str, str]] = []
         seen: list[Any] = [None, ""]
 
         def state() -> str:
@@ -125,13 +142,14 @@ class Tree:
                 seen[:] = version, digest(contents(self.file))
             return seen[1]
 
-        for number, step in enumerate(COURSE):
-            found["starts"].append(state())
-            self.fuse.note = lambda kind, number=number: found["before"].append((number, kind, state()))
-            self.fuse.count = 0
-            step.do(self._desk())
-            self.fuse.note = lambda kind: None
-            found["ends"].append(state())
+        start = state()
+        self.fuse.note = lambda kind: before.append((kind, state()))
+        COURSE[step].do(self._desk())
+        self.fuse.note = lambda kind: None
+        found = {"start": start, "before": before, "end": state()}
+        with self.app.app_context():
+            db.engine.dispose()
+        watcher.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         watcher.close()
         return found
 
@@ -174,17 +192,17 @@ class Tree:
 
     # --- the tree ----------------------------------------------------------------------------------
 
-    def _on_a_copy(self, work: Callable[[], Any]) -> Any:
-        self._reset()
-        return self._in_a_child(work)
+    def _keep(self, step: int) -> None:
+        """How everything is before this step."""
+        shutil.copyfile(self.file, self.folder / f"{step}.db")
+        shutil.copytree(self.snapshots, self.folder / f"{step}.snapshots")
 
-    def _reset(self) -> None:
-        self._copy(self.folder / "scene.db", self.file)
-
-    def _copy(self, source: Path, target: Path) -> None:
+    def _reset(self, step: int) -> None:
         for end in ("-wal", "-shm"):
-            Path(f"{target}{end}").unlink(missing_ok=True)
-        shutil.copyfile(source, target)
+            Path(f"{self.file}{end}").unlink(missing_ok=True)
+        shutil.copyfile(self.folder / f"{step}.db", self.file)
+        shutil.rmtree(self.snapshots)
+        shutil.copytree(self.folder / f"{step}.snapshots", self.snapshots)
 
     def _say(self, words: Any) -> None:
         os.write(self._pipe, json.dumps(words).encode() + b"\n")
@@ -280,16 +298,44 @@ def _unsound_log(lines: list[tuple], counted: list[int]) -> list[str]:
     return wrong
 
 
+def strange_files(file: Path, snapshots: Path, whole: bool = False) -> list[str]:
+    """Snapshots that are torn, that no row knows, or of a private page; `whole`: and missing ones."""
+    connection = sqlite3.connect(file)
+    rows = (
+        connection.execute("SELECT path, files FROM snapshot").fetchall()
+        if _has_snapshots(connection)
+        else []
+    )
+    private = connection.execute("SELECT id, slug FROM tenant WHERE visibility = 'private'").fetchall()
+    connection.close()
+    site = snapshots / "site"
+    found = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
+    known = {name for _, files in rows for name in json.loads(files)}
+    hidden = {name for name in found for names in private if any(f"/{each}" in name for each in names)}
+    torn = [name for name in found if not is_whole(site / name)]
+    lost = known - found if whole else set()
+    strange = {"unknown": found - known, "hidden": hidden, "torn": torn, "lost": lost}
+    return [f"{kind} files: {sorted(names)}" for kind, names in strange.items() if names]
+
+
+def _has_snapshots(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'snapshot'").fetchone())
+
+
 def some(reference: Reference) -> list[int]:
-    """Of each step one in the middle, its last point, and those around its first commit."""
-    points: set[int] = set()
-    for number in range(len(COURSE)):
-        mine = [at for at, (step, _, _) in enumerate(reference.before, 1) if step == number]
-        points |= {mine[len(mine) // 2], mine[-1]}
+    """Of each step two: before its first commit is done, right after that, or anywhere; of one in pieces two
+    anywhere. Which, and where, is another with every change of the course."""
+    chosen, total = [], len(reference.before)
+    for number, step in enumerate(COURSE):
+        mine = [at for at, (whose, _, _) in enumerate(reference.before, 1) if whose == number]
         states = {at: reference.before[at - 1][2] for at in mine}
-        moved = [at for at in mine[1:] if states[at] != states[at - 1]][:1]
-        points |= {near for at in moved for near in (at - 1, at)}
-    return sorted(points)
+        moved = next((at for at in mine[1:] if states[at] != states[at - 1]), mine[-1])
+        points = [moved - 1, moved, mine[total % len(mine)]]
+        del points[(total + number) % 3]
+        if step.in_pieces:
+            points = [mine[(total + half) % len(mine)] for half in (0, len(mine) // 2)]
+        chosen += points
+    return sorted(set(chosen))
 
 
 def main(folder: Path, which: str) -> None:

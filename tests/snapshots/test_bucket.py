@@ -1,5 +1,6 @@
 """The same in a bucket, before a store of the test's own that speaks as much S3 as is needed."""
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -20,20 +21,30 @@ pytestmark = pytest.mark.one_database
 
 
 class Fake(BaseHTTPRequestHandler):
-    """PUT, DELETE, and a list of what begins with a prefix; `objects` by key: (type, bytes)."""
+    """PUT, a list of what begins with a prefix, and its DeleteObjects; `objects` by key: (type, bytes)."""
 
     protocol_version = "HTTP/1.1"
     objects: dict[str, tuple[str, bytes]]
     strangers: list[str]
+    asked: list[str]
+    locked: set[str]
 
     def do_PUT(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.objects[self._key()] = (self.headers["Content-Type"], body)
         self._answer(200, headers={"ETag": '"x"'})
 
-    def do_DELETE(self):
-        self.objects.pop(self._key(), None)
-        self._answer(204)
+    def do_POST(self):
+        """DeleteObjects: what is `locked` stays, and is said."""
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        keys = set(re.findall(r"<Key>(.*?)</Key>", body))
+        for key in keys - self.locked:
+            self.objects.pop(key, None)
+        errors = "".join(
+            f"<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>It is locked</Message></Error>"
+            for key in keys & self.locked
+        )
+        self._answer(200, f'<DeleteResult xmlns="{NAMESPACE}">{errors}</DeleteResult>'.encode())
 
     def do_GET(self):
         prefix = parse_qs(urlsplit(self.path).query).get("prefix", [""])[0]
@@ -46,6 +57,7 @@ class Fake(BaseHTTPRequestHandler):
         return unquote(urlsplit(self.path).path).removeprefix("/bucket/")
 
     def _answer(self, status, body=b"", headers=None):
+        self.asked.append(f"{self.command} {self.path}")
         if not self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 Credential=key/"):
             self.strangers.append(self.path)
         self.send_response(status)
@@ -61,7 +73,7 @@ class Fake(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def s3():
-    kind = type("Store", (Fake,), {"objects": {}, "strangers": []})
+    kind = type("Store", (Fake,), {"objects": {}, "strangers": [], "asked": [], "locked": set()})
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)
@@ -92,8 +104,10 @@ def test_written_signed_and_removed_before_it_is_private(app, cast, s3, bucket, 
     assert b'id="aged"' in objects["of/status/acme.html"][1]
     assert objects["of/status/acme/history.atom"][0] == "application/atom+xml; charset=utf-8"
     assert objects["of/status/api/status/org-456.json"][0] == "application/json"
+    s3.kind.asked.clear()
     with transaction(cast.acme):
         cast.acme.update(visibility=Visibility.PRIVATE)
+    assert s3.kind.asked == ["POST /bucket?delete="], "all of it at once, for others wait meanwhile"
     assert not [key for key in objects if "acme" in key or "org-456" in key or "index" in key]
     assert [key for key in objects if "static/" in key]
 
@@ -110,3 +124,12 @@ def test_a_bucket_that_is_away_refuses_what_would_hide_a_page(app, cast, s3, buc
     assert db.session.get(Organization, "org-456", populate_existing=True).public
     with pytest.raises(Unreachable):
         bucket.publish({"x": b""})
+
+
+def test_an_object_that_the_bucket_keeps_refuses_it_too(app, cast, s3, bucket, monkeypatch):
+    monkeypatch.setitem(app.config, "PUBLIC_URL", "https://status.example")
+    monkeypatch.setattr(app.extensions["snapshots"], "_store", bucket)
+    write(Writer(app, bucket))
+    s3.kind.locked.add("of/status/acme/north.html")
+    with pytest.raises(Conflict, match="It is locked"), transaction(cast.acme):
+        cast.north.update(visibility=Visibility.PRIVATE)

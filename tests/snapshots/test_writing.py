@@ -4,17 +4,23 @@ import json
 import re
 from datetime import timedelta
 
+import pytest
 from lxml import html
-from sqlalchemy import update
 
 from statuspage.clock import now
 from statuspage.database import db, transaction
 from statuspage.models.embedding import allow_embedding
+from statuspage.models.errors import Conflict, Invalid
 from statuspage.models.incident import Incident
-from statuspage.models.organization import Organization, Tenant
+from statuspage.models.node import Node
+from statuspage.models.organization import Organization
+from statuspage.models.service import Service
 from statuspage.models.snapshot import Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
+from statuspage.snapshots import drawing
 from tests.snapshots.conftest import write
+
+DAYS_AGO = now() - timedelta(days=30)
 
 
 def incident_on(organization, title):
@@ -33,6 +39,8 @@ def test_every_public_page_has_its_files_and_no_private_one(app, cast, folder, w
     own = {"acme.html", "acme/history.html", "acme/history.atom", "acme/badge.svg", "embed/acme.html"}
     tenants = {"acme/north.html", "acme/north/history.atom", "embed/acme/north.full.html"}
     programs = {f"api/{noun}/org-456.json" for noun in ("status", "services", "incidents")}
+    programs |= {f"api/services/{service.id}.json" for service in (cast.acme_service, cast.north_service)}
+    programs |= {f"api/incidents/{incident.id}.json", f"api/incidents/{incident.id}/updates.json"}
     incidents = {f"acme/incidents/{incident.id}.html", f"acme/north/incidents/{incident.id}.html"}
     assert set(names) >= {"index.html", "api/status/org-456/tenant-789.json", "offline.html"} | own
     assert set(names) >= tenants | programs | incidents
@@ -89,16 +97,127 @@ def test_a_change_is_written_in_the_next_turn_and_nothing_else_is(app, cast, fol
     write(writer)
     changed = {name for name, at in before.items() if (folder.site / name).stat().st_mtime_ns != at}
     assert "Major outage" in (folder.site / "acme/north.html").read_text()
-    assert changed == {name for name in before if "north" in name or "tenant-789" in name}
+    mine = ("north", "tenant-789", cast.north_service.id)
+    assert changed == {name for name in before if any(word in name for word in mine)}
 
 
-def test_a_deleted_incident_goes_with_the_next_turn(app, cast, folder, writer):
-    incident = incident_on(cast.acme, "Slow answers")
-    write(writer)
+def test_every_incident_that_a_page_leads_to_is_there_and_is_written_when_it_changes(
+    app, cast, folder, writer
+):
     with transaction(cast.acme):
-        db.session.get(Incident, incident.id).remove()
+        old = Incident.open(
+            cast.acme,
+            None,
+            title="Old",
+            message="Said [here](/acme/incidents/elsewhere1).",
+            started_at=DAYS_AGO,
+        )
+        old.resolve(message="Over.", at=DAYS_AGO)
+        running = Incident.open(cast.acme, None, title="Running", message="So it is.")
     write(writer)
-    assert not [name for name in folder.names() if incident.id in name]
+    for page in ("acme", "acme/north"):
+        for name in (f"{page}/history.html", f"{page}/history.atom"):
+            links = re.findall(rf"/{page}/incidents/([a-z0-9]{{12}})", (folder.site / name).read_text())
+            assert {old.id, running.id} == set(links), name
+        shown = (folder.site / f"{page}/incidents/{old.id}.html").read_text()
+        assert "Over." in shown
+        assert 'id="aged"' in shown
+        assert "Content-Security-Policy" in shown
+    assert not [name for name in folder.names() if "elsewhere1" in name], "it was only typed"
+    before = {name: (folder.site / name).stat().st_mtime_ns for name in folder.names()}
+    with transaction(cast.acme):
+        db.session.get(Incident, running.id).post_update(status=IncidentStatus.MONITORING, message="Better.")
+    write(writer)
+    changed = {name for name, at in before.items() if (folder.site / name).stat().st_mtime_ns != at}
+    assert {name for name in changed if "incidents/" in name} == {
+        name for name in before if running.id in name or name.startswith("api/incidents/org-456")
+    }
+    with transaction(cast.acme):
+        cast.acme.update(name="Acme Corporation")
+    write(writer)
+    assert "Acme Corporation" in (folder.site / f"acme/north/incidents/{old.id}.html").read_text()
+
+
+def test_programs_find_each_thing_and_whole_lists(app, cast, client, folder, writer, monkeypatch):
+    monkeypatch.setattr(drawing, "MOST", "2")
+    with transaction(cast.acme):
+        for name in ("Web", "Mail"):
+            Service.create(cast.acme, None, name=name)
+        incident = Incident.open(cast.acme, None, title="Long", message="1")
+        for number in "234":
+            incident.post_update(status=IncidentStatus.MONITORING, message=number)
+    write(writer)
+    service = f"api/services/{cast.acme_service.id}"
+    for path, name in {
+        "api/services?organizationId=org-456": "api/services/org-456.json",
+        f"api/incidents/{incident.id}/updates": f"api/incidents/{incident.id}/updates.json",
+        f"api/incidents/{incident.id}": f"api/incidents/{incident.id}.json",
+        service: f"{service}.json",
+    }.items():
+        said = json.loads((folder.site / name).read_text())
+        assert said.pop("asOf")
+        assert said == client.get(f"/{path}").json, path
+
+
+@pytest.mark.one_database
+def test_no_page_takes_the_place_of_a_file_of_ours(app, cast, folder, writer):
+    write(writer)
+    mine = [name for name in folder.names() if not name.startswith("acme")]
+    top = {name.partition("/")[0].removesuffix(".html") for name in mine if "/" in name or ".html" in name}
+    assert top == {"index", "static", "api", "offline"}
+    for word in top:
+        with pytest.raises((Invalid, Conflict)), transaction():
+            Organization.create(slug=word, name="Taken")
+
+
+@pytest.mark.one_database
+def test_a_page_that_cannot_be_drawn_holds_up_no_other(app, cast, folder, writer, monkeypatch, caplog):
+    found, page = [], writer._artist.page
+
+    def sometimes(place, *words):
+        found.append(place.path)
+        if place.path == "/acme":
+            raise ZeroDivisionError
+        return page(place, *words)
+
+    monkeypatch.setattr(writer._artist, "page", sometimes)
+    write(writer)
+    assert {"acme/north.html", "index.html"} <= set(folder.names())
+    assert "The snapshot of /acme cannot be drawn" in caplog.text
+    write(writer)
+    assert found.count("/acme") == 1, "nor does it fill the log"
+    said = app.test_cli_runner().invoke(args=["snapshot", "write"])
+    assert (said.exit_code, "/acme" in said.output) == (1, True)
+    monkeypatch.setattr(writer, "failed", dict.fromkeys(writer.failed, float("-inf")))
+    monkeypatch.setattr(writer._artist, "page", page)
+    write(writer)
+    assert "acme.html" in folder.names()
+
+
+@pytest.mark.one_database
+def test_an_organization_that_changes_does_not_wait_for_all_tenants(app, cast, folder, writer, monkeypatch):
+    monkeypatch.setattr("statuspage.snapshots.writer.ROUND_SECONDS", 0)
+    written, attempt = [], writer._attempt
+
+    def and_change_it_once(place, id):
+        attempt(place, id)
+        written.append(place.path)
+        if written.count("/acme") == 1 and place.path == "/acme":
+            with transaction(cast.acme):
+                cast.acme_service.update(own_status=ServiceStatus.DEGRADED)
+
+    monkeypatch.setattr(writer, "_attempt", and_change_it_once)
+    write(writer)
+    assert written[:4] == ["", "/acme", "/acme", "/acme/north"]
+
+
+def test_the_command_writes_and_is_no_node(app, cast, folder, writer, monkeypatch):
+    hub = app.extensions["live"].hub
+    hub.channels.clear()
+    monkeypatch.setattr(hub, "on_first_use", app.extensions["jobs"].beat)
+    assert app.test_cli_runner().invoke(args=["snapshot", "write"]).exit_code == 0
+    assert "acme.html" in folder.names()
+    assert db.session.query(Node).count() == 0
 
 
 def test_an_old_snapshot_is_written_again(app, cast, folder, writer):
@@ -119,11 +238,14 @@ def test_what_no_row_knows_is_swept_away(app, cast, folder, writer):
     assert "acme.html" in folder.names()
 
 
-def test_what_a_restore_made_private_goes(app, cast, folder, writer):
+def test_what_was_forgotten_or_lost_comes_back(app, cast, folder, writer):
     write(writer)
-    with db.engine.begin() as connection:  # as a restore does: past all verbs
-        connection.execute(update(Organization).values(epoch="restored"))
-        connection.execute(update(Tenant).where(Tenant.id == "tenant-789").values(visibility="private"))
+    all_of_it = folder.names()
+    assert app.test_cli_runner().invoke(args=["snapshot", "forget"]).exit_code == 0
+    assert folder.names() == []
     write(writer)
-    assert not [name for name in folder.names() if "north" in name or "tenant-789" in name]
-    assert "acme.html" in folder.names()
+    assert folder.names() == all_of_it
+    folder.remove(all_of_it)  # as of a disk that was exchanged
+    writer._swept_at = float("-inf")
+    write(writer)
+    assert folder.names() == all_of_it
