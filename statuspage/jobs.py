@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flask import Flask
 
 from .database import db, new_id, note_failure, transaction
-from .models import job, node
+from .models import connection, job, node
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,11 @@ class Jobs:
 
     def beat(self) -> None:
         """Say that this node lives."""
-        self._attempt("beat", lambda: self._say(lambda: node.beat(self.node, self._name)))
+        self._attempt("beat", lambda: self._say(self._beat))
+
+    def _beat(self) -> None:
+        if node.beat(self.node, self._name):
+            connection.revive(self.node)
 
     def tick(self) -> None:
         """Do what is due and not claimed."""

@@ -27,16 +27,18 @@ class Node(Model):
     seen_at: Mapped[datetime] = mapped_column(index=True)
 
 
-def beat(id: str, name: str) -> None:
-    """This node lives. Call it in a transaction()."""
+def beat(id: str, name: str) -> bool:
+    """This node lives. Call it in a transaction(). True if the others may have taken it for dead."""
     moment = database_time(db.session())
     node = db.session.get(Node, id)
     if node is None:  # it begins, perhaps in place of one that was killed
         gone = or_(Node.name == name, Node.seen_at < moment - FORGOTTEN)
         db.session.execute(delete(Node).where(gone))
         db.session.add(Node(id=id, name=name, started_at=moment, seen_at=moment))
-    else:
-        node.seen_at = moment
+        return True
+    late = node.seen_at < moment - 3 * timedelta(seconds=beat_seconds())
+    node.seen_at = moment
+    return late
 
 
 def leave(id: str) -> None:
