@@ -169,6 +169,27 @@ def test_the_use_of_the_api_is_counted_by_token_and_kind(app, cast, admin):
     assert row["tokenId"] == cast.token_rows["acme-editor"].id
 
 
+def test_an_operators_token_is_counted_where_it_asked(app, cast, admin):
+    api, ledger = Api(app, cast), app.extensions["live"].ledger
+    ledger._asked.clear()
+    for path in ("/services?organizationId=org-456", f"/services?organizationId={cast.globex.id}"):
+        api.get(path, by="operator")
+    api.get("/organizations", by="operator")
+    ledger.write()
+    (row,) = exported(admin, "usage")
+    assert (row["endpoint"], row["requests"]) == ("read services", 1)
+    assert "An operator" in admin.get(HERE).text
+
+
+def test_a_request_whose_body_is_refused_is_counted(app, cast, admin):
+    api, ledger = Api(app, cast), app.extensions["live"].ledger
+    ledger._asked.clear()
+    assert api.post("/services", {"no": "such field"}, by="acme-editor").status_code == 422
+    ledger.write()
+    (row,) = exported(admin, "usage")
+    assert (row["endpoint"], row["requests"], row["refused"]) == ("write services", 1, 1)
+
+
 @pytest.mark.parametrize(("most", "top"), [(0, 2), (2, 2), (3, 4), (5, 10), (11, 20), (1426, 2000)])
 def test_the_scale_of_a_chart_ends_on_a_round_number(counted, most, top):
     drawn = chart([Point(counted, 0), Point(counted, most)])
