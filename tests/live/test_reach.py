@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from statuspage.database import transaction
-from statuspage.live import entry, tally
+from statuspage.live import counts, entry, tally
 from statuspage.live.audience import Seat
 from statuspage.live.message import Cursor, Message
 from statuspage.live.reach import Reach
+from statuspage.live.stream import Poll
 from statuspage.live.transport.wire import Wire
+from statuspage.models.access import NOBODY
 from statuspage.models.incident import Incident
 from statuspage.models.role import Role
 from statuspage.models.scope import Scope
@@ -213,3 +215,31 @@ def test_who_comes_back_is_counted_and_who_comes_is_not(cast, channel, sit):
     assert channel.tally.take()[0] == {("", "joins"): 1, ("", "returns"): 1, ("", "replays.board"): 1}
     sit("data", before)
     assert channel.tally.take()[0] == {("", "joins"): 1, ("", "returns"): 1, ("", "replays.memory"): 1}
+
+
+@pytest.mark.one_database
+def test_who_hears_everything_is_on_no_page(cast, channel, sit):
+    sit(scope=Scope("org-456", whole=True)), sit(scope=cast.north.scope)
+    assert channel.tally.take()[0] == {("*", "joins"): 1, (cast.north.id, "joins"): 1}
+
+
+@pytest.mark.one_database
+def test_a_poll_that_is_answered_at_once_was_reached(cast, channel, after):
+    channel.board(cast.acme.scope, "page")
+    before = channel.state.cursor(cast.acme.scope)
+    create(cast, "Shop")
+    channel.look()
+    poll = Poll(channel, cast.acme.scope, "data", NOBODY)
+    assert poll.answer(before, 0)["events"]
+    assert after(0.3) == {"created": [1, 1, 1]}
+    assert poll.owes(Message("head", {})) is False
+
+
+@pytest.mark.one_database
+def test_the_lag_of_a_line_is_in_its_bucket(cast, channel, sit, monkeypatch):
+    lag = counts.Lag()
+    monkeypatch.setattr(counts, "lag", lag)
+    for seconds in (-3, 0.3, 100):
+        counts.lagged(seconds)
+    assert [bucket for bucket, number in enumerate(lag.buckets) if number] == [0, 6, len(counts.LAGS)]
+    assert (lag.count, lag.total) == (3, 100.3)
