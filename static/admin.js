@@ -31,13 +31,18 @@ function takeAnswer({ detail: { ctx } }) {
   say(wordsOf(ctx.text ?? "") || "That did not work. Please try again.");
 }
 
-/** An answer without the form that was sent is an error page: what was typed stays, the toast says what it says. */
-function keepTyped(event) {
-  const { ctx } = event.detail;
-  const { sourceElement: sent, select, text = "" } = ctx;
-  if (!sent || sent.id === "act" || sent.localName !== "form" || select !== `#${sent.id}` || text.includes(` id="${sent.id}"`)) return;
+/** Nobody pressed anything: it asks every few seconds. */
+const asksAgain = (element) => element.matches?.("[hx-trigger^=every]");
+
+/**
+ * An answer without the element that asked for itself is an error page. What was there stays: what was typed,
+ * with a toast that says what the page says; numbers, which ask again.
+ */
+function keepAsker(event) {
+  const { sourceElement: sent, select, text = "" } = event.detail.ctx;
+  if (!sent?.id || sent.id === "act" || select !== `#${sent.id}` || text.includes(` id="${sent.id}"`)) return;
   event.preventDefault();
-  say(wordsOf(text) || "That did not work. Nothing was changed; please try again.");
+  if (!asksAgain(sent)) say(wordsOf(text) || "That did not work. Nothing was changed; please try again.");
 }
 
 /** A form came again, or a preview: its button stays within reach, so it may be far away. */
@@ -146,9 +151,9 @@ function sendOnce(event) {
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
 document.addEventListener("click", copy);
 document.addEventListener("htmx:after:request", takeAnswer);
-document.addEventListener("htmx:before:swap", keepTyped);
+document.addEventListener("htmx:before:swap", keepAsker);
 document.addEventListener("htmx:after:swap", takeSwap);
-document.addEventListener("htmx:error", () => say("The server did not answer. Nothing was changed; please try again."));
+document.addEventListener("htmx:error", ({ target }) => asksAgain(target) || say("The server did not answer. Nothing was changed; please try again."));
 document.addEventListener("keydown", pressKey);
 document.addEventListener("pointerdown", () => (held = [])); // whoever presses elsewhere has left it
 document.addEventListener("focusin", noteFocus);

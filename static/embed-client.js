@@ -105,8 +105,8 @@ function lose() {
 
 // --- what brings it ----------------------------------------------------------------------------------------
 
-function stream(sign, fail) {
-  const source = new EventSource(`${path}/stream?${new URLSearchParams({ cursor: here(), view })}`);
+function stream(sign, fail, again) {
+  const source = new EventSource(`${path}/stream?${new URLSearchParams({ cursor: here(), view, ...(again && { again: 1 }) })}`);
   const hears = {
     change: (change) => inTurn(() => take(change)),
     head: hearHead,
@@ -144,6 +144,7 @@ async function keepPolling(sign, stop) {
 
 let working = null; // the connection that brings the changes
 let trying = null; // the one that may take over
+let lived = false; // whether anything was ever heard: who connects after that comes back
 let failures = 0; // of the stream, in a row
 let tries = 0; // since a connection lived: the back-off grows with it
 let timer;
@@ -152,7 +153,7 @@ let timer;
 function connect(rung) {
   let bornAt, patience, over;
   const connection = { rung, close };
-  const shut = rung(sign, () => end());
+  const shut = rung(sign, () => end(), lived && !working);
   listen(FIRST_SIGN);
   return connection;
 
@@ -196,7 +197,7 @@ function climbLater() {
 
 function takeOver(connection) {
   working?.close();
-  [working, trying, tries] = [connection, null, 0];
+  [working, trying, tries, lived] = [connection, null, 0, true];
   document.getElementById("aged")?.remove(); // no snapshot any more
   if (connection.rung === poll) climbLater();
 }

@@ -21,6 +21,7 @@ const hears = {
 let working = null; // the connection that brings the changes
 let trying = null; // the one that may take over
 let level = 0; // the rung to try next
+let lived = false; // whether anything was ever heard: who connects after that comes back
 let failures = 0; // of that rung, in a row
 let tries = 0; // since a connection lived: the back-off grows with it
 const aged = document.querySelector("#aged time"); // of a snapshot, which says when it was made
@@ -31,7 +32,7 @@ let timer;
 function connect(level) {
   let bornAt, patience, over;
   const connection = { level, close };
-  const shut = RUNGS[level].open(hears, sign, () => end());
+  const shut = RUNGS[level].open(hears, sign, () => end(), lived && !working);
   listen(FIRST_SIGN);
   return connection;
 
@@ -76,7 +77,7 @@ function climbLater() {
 
 function takeOver(connection) {
   working?.close();
-  [working, trying, level, tries] = [connection, null, 0, 0];
+  [working, trying, level, tries, lived] = [connection, null, 0, 0, true];
   tell("state", { transport: RUNGS[connection.level].name, seen });
   if (connection.level > 0) climbLater();
 }

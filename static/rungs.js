@@ -1,7 +1,7 @@
 /**
  * The rungs of the ladder, the best one first. `open(hears, sign, fail)` connects from the position that the
  * page has: it calls `hears[event]` with what it brings, `sign` at every sign of life (data, never a mere
- * `open`) and `fail` when it is over, and returns how to close it.
+ * `open`) and `fail` when it is over, and returns how to close it. `again`: the page was connected before.
  */
 import { after, ask, here, inTurn, query, request, show } from "changes";
 
@@ -9,10 +9,10 @@ const PLAIN_POLL = 12_000;
 
 const { path, view, scope, organization, tenant } = document.getElementById("board").dataset;
 
-function webSocket(hears, sign, fail) {
+function webSocket(hears, sign, fail, again) {
   const opened = import("socket.io").then(({ io }) => {
     const socket = io({ transports: ["websocket"], reconnection: false, forceNew: true });
-    const wish = () => ({ organizationId: organization, tenantId: tenant || null, cursor: here(), view, scope: scope || null });
+    const wish = () => ({ organizationId: organization, tenantId: tenant || null, cursor: here(), view, scope: scope || null, again });
     for (const [name, hear] of Object.entries(hears)) socket.on(name, (data) => (sign(), hear(data)));
     socket.on("connect", () => socket.emit("join-organization", wish(), ({ message }) => (message ? fail : sign)()));
     socket.on("error", ask); // our access may have ended: the answer will be 404
@@ -24,8 +24,8 @@ function webSocket(hears, sign, fail) {
   return () => opened.then((socket) => socket.disconnect(), () => {});
 }
 
-function stream(hears, sign, fail) {
-  const source = new EventSource(`${path}/stream?${query({ cursor: here() })}`);
+function stream(hears, sign, fail, again) {
+  const source = new EventSource(`${path}/stream?${query({ cursor: here(), ...(again && { again: 1 }) })}`);
   for (const [name, hear] of Object.entries(hears))
     source.addEventListener(name, ({ data }) => (sign(), hear(JSON.parse(data))));
   source.onerror = fail; // we come back ourselves, with the position that we have then

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from flask import Flask
 
 from .database import db, new_id, note_failure, transaction
-from .models import job, node
+from .models import connection, job, node
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +83,13 @@ class Jobs:
                 self._over.wait(seconds)
 
     def _beat(self) -> None:
-        say = node.beat if self._known else node.arrive
-        self._say(lambda: say(self.node, self._name))
+        self._say(self._live)
         self._known = True
+
+    def _live(self) -> None:
+        say = node.beat if self._known else node.arrive
+        if say(self.node, self._name):
+            connection.revive(self.node)
 
     def _do(self, work: Work) -> None:
         if job.claim(work.name, self.node):

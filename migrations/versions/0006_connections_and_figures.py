@@ -31,16 +31,16 @@ def upgrade() -> None:
     op.create_index("ix_connection_until_node", "connection", ["until", "node"])
     op.create_table(
         "figure",
+        sa.Column("organization_id", sa.String(), nullable=False),
         sa.Column("span", sa.String(), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
-        sa.Column("organization_id", sa.String(), nullable=False),
         sa.Column("tenant_id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.Column("peak", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("span", "at", "organization_id", "tenant_id", "name", name="pk_figure"),
+        sa.PrimaryKeyConstraint("organization_id", "span", "at", "tenant_id", "name", name="pk_figure"),
     )
-    op.create_index("ix_figure_organization_id_span_at", "figure", ["organization_id", "span", "at"])
+    op.create_index("ix_figure_span_at", "figure", ["span", "at"])
     op.create_table(
         "mark",
         sa.Column("name", sa.String(), nullable=False),
@@ -64,15 +64,15 @@ def upgrade() -> None:
     op.create_index("ix_reach_organization_id_at", "reach", ["organization_id", "at"])
     op.create_table(
         "api_usage",
+        sa.Column("organization_id", sa.String(), nullable=False),
         sa.Column("at", MOMENT, nullable=False),
         sa.Column("token_id", sa.String(), nullable=False),
         sa.Column("endpoint", sa.String(), nullable=False),
-        sa.Column("organization_id", sa.String(), nullable=False),
         sa.Column("requests", sa.Integer(), nullable=False),
         sa.Column("refused", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("at", "token_id", "endpoint", name="pk_api_usage"),
+        sa.PrimaryKeyConstraint("organization_id", "at", "token_id", "endpoint", name="pk_api_usage"),
     )
-    op.create_index("ix_api_usage_organization_id_at", "api_usage", ["organization_id", "at"])
+    op.create_index("ix_api_usage_at", "api_usage", ["at"])
 
 
 def downgrade() -> None:

@@ -22,7 +22,7 @@ class Connection(Protocol):
 
     @property
     def outlet(self) -> Any:
-        """What has its wire and the form in which it takes messages: see transport.spread()."""
+        """What has its wire and the form in which it takes messages: see transport.spread() and written()."""
 
     @property
     def transport(self) -> str:
@@ -84,8 +84,11 @@ class Room:
         self.position = position
         self.seats: set[Seat] = set()
 
-    def deliver(self, message: Message) -> None:
-        tell([seat.connection for seat in list(self.seats)], message)  # some come and go meanwhile
+    def deliver(self, message: Message) -> list[Connection]:
+        """Tell everybody in the room; the answer says whom."""
+        connections = [seat.connection for seat in list(self.seats)]  # some come and go meanwhile
+        tell(connections, message)
+        return connections
 
     def deliver_over(self, transports: Iterable[str], message: Message) -> None:
         """Tell those who listen over one of these transports."""

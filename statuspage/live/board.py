@@ -48,6 +48,7 @@ class Board:
         self.birth = position
         self.position = position
         self.pushed = position
+        self.told = position  # what came up to here was pushed, or changed nothing of it
         self.pushed_at = 0.0
         self.used_at = 0.0
         self.dirty = False  # redrawn since the last push
@@ -116,11 +117,11 @@ class Board:
         """
         if any(True for whole in self.drawing.parts for _ in _after(whole, self.pushed)):
             self.pushed = self.position
-        self.dirty = False
+        self.told, self.dirty = self.position, False
 
     def push(self, say: str = "") -> Message | None:
         """The change since the last push. Call it once, and send the answer to the whole audience."""
-        self.dirty = False
+        self.told, self.dirty = self.position, False
         message = _message(self.change(self.pushed_cursor, say))
         if message:
             self.pushed = self.position

@@ -126,12 +126,13 @@ class Boards(Audience):
         board = self._current(scope, view)
         if board is None or not board.dirty:
             return
-        news = list(self._news(scope, board.pushed))
+        news = list(self._news(scope, board.told))
         change = board.push(views.sentence(news, board.drawing.headline))
         if change:
             board.pushed_at = moment
-            room.deliver(change)
-            self.tally.pushed(news, len(room.seats))
+            connections = room.deliver(change)
+            for line in news:
+                self.tally.told(line, change, connections)
 
     def _news(self, scope: Scope, after: int) -> Iterable[Line]:
         """What can be put into words; a broadcast by hand carries anything."""

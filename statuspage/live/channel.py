@@ -149,13 +149,14 @@ class Channel(Boards):
         if not line.is_data:
             return
         counts.lagged((now() - line.created_at).total_seconds())
+        self.tally.heard(line)
         if line.broadcast_id:
             self.on_broadcast(line)
         for name in (line.room, Scope(self.organization_id, whole=True).room):
             if room := self.rooms.get(name):
                 room.position = line.seq
-                room.deliver(line.message_for(name))
-                self.tally.told(line, len(room.seats))
+                message = line.message_for(name)
+                self.tally.told(line, message, room.deliver(message))
 
     def _reset(self) -> None:
         """The log starts anew, or was pruned under us: data clients read the state again."""

@@ -176,13 +176,23 @@ def _send(seat: Seat, lines: Iterable[Line], rooms: set[str], heard: set[str]) -
     return sent
 
 
-def _count(channel: Channel, seat: Seat, source: str | None, cursor: Cursor | None) -> None:
+def _count(
+    channel: Channel,
+    seat: Seat,
+    source: str | None,
+    cursor: Cursor | None,
+    change: Message | None = None,
+    again: bool = False,
+) -> None:
     after = cursor.seq if cursor and cursor.epoch == channel.state.epoch else None
-    channel.tally.entered(seat.scope, seat.connection.transport, source, after)
+    channel.tally.entered(seat, source, after, change, again)
 
 
-def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None) -> Joined:
-    """Send what the board changed after the cursor (all of it without one), then enter its room."""
+def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None, *, again: bool = False) -> Joined:
+    """Send what the board changed after the cursor (all of it without one), then enter its room.
+
+    `again`: the client says that it was here before.
+    """
     channel.reach(cursor)
     while True:
         board = channel.board(seat.scope, seat.view)
@@ -196,5 +206,5 @@ def enter_board(channel: Channel, seat: Seat, cursor: Cursor | None) -> Joined:
                 seat.connection.deliver(change)
             channel.enter(seat, [board_room(seat.scope, seat.view)])
             source = counts.RESET if reset else counts.BOARD if cursor and change else None
-            _count(channel, seat, source, cursor)
+            _count(channel, seat, source, cursor if change else None, change, again)
             return Joined(str(board.cursor), int(change is not None), reset)

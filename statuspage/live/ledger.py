@@ -11,22 +11,24 @@ import secrets
 import threading
 import time
 from collections import Counter, deque
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 from flask import Flask
 
 from ..clock import now
-from ..database import database_time, db, transaction
+from ..database import db, note_failure, transaction
 from ..models import connection, figure, node, reach, usage
 from ..models.connection import Ending
+from ..models.usage import Asked
 from .audience import Seat
+from .feed import Line
 from .hub import Hub
-from .tally import Reach
 
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 2.0
+LOOK_SECONDS = 0.1  # between two looks at how far the newest lines got
 BATCH = 100  # seats to one transaction: a thousand would keep everybody else waiting for 50 ms
 PAUSE = 0.005  # seconds between two of them: with none, the event loop would not look at its sockets
 LONGEST = 200_000  # seats that may wait while the database is away; then the oldest are forgotten
@@ -37,12 +39,12 @@ class Ledger:
         self.node = node_id
         self._app, self._hub = app, hub
         self._seats: deque[tuple[Seat, Ending | None, Any]] = deque(maxlen=LONGEST)  # as they came and went
-        self._asked: Counter[tuple[str, str, bool]] = Counter()
+        self._overflowed = False  # some of them were forgotten
+        self._asked: Counter[tuple[Asked, bool]] = Counter()
         self._figures: Counter[tuple[str, str, str]] = Counter()
         self._reached: dict[tuple[str, int], dict[str, Any]] = {}
         self._salt: tuple[date | None, bytes] = (None, b"")
-        self._minute: datetime | None = None  # the last one that the audience was counted in
-        self._next_minute = 0.0
+        self._minute = figure.floor(now(), "minute")  # the last one that the audience was counted in
         self._known = False  # whether the other nodes know this one
         self._writing = threading.Lock()
         self._started = False
@@ -55,12 +57,16 @@ class Ledger:
         self._seats.append((seat, None, getattr(seat.connection.outlet, "address", None)))
 
     def went(self, seat: Seat, ending: Ending) -> None:
-        """A seat that was taken is left."""
+        """A seat that was taken is left. At a stop the transports differ in what they say."""
+        if self._hub.draining and ending is Ending.LEFT:
+            ending = Ending.STOPPED
+        elif not self._hub.draining and ending is Ending.STOPPED:
+            ending = Ending.REFUSED  # this client alone was sent away
         self._seats.append((seat, ending, now()))
 
-    def asked(self, token_id: str, endpoint: str, *, refused: bool) -> None:
+    def asked(self, asked: Asked, *, refused: bool) -> None:
         """A token asked the API something."""
-        self._asked[token_id, endpoint, refused] += 1
+        self._asked[asked, refused] += 1
 
     @property
     def waiting(self) -> int:
@@ -74,11 +80,22 @@ class Ledger:
         with self._writing:
             if not self._started:
                 self._started = True
-                threading.Thread(target=self._run, name="ledger", daemon=True).start()
+                # Whom it replaces counted in this minute; the next one begins in its sight.
+                self._minute = figure.floor(now(), "minute")
+                for run, name in ((self._run, "ledger"), (self._look, "reach")):
+                    threading.Thread(target=run, name=name, daemon=True).start()
 
     def _run(self) -> None:
         while not self._over.wait(TURN_SECONDS):
             self.write()
+
+    def _look(self) -> None:
+        while not self._over.wait(LOOK_SECONDS):
+            try:
+                for channel in list(self._hub.channels.values()):
+                    channel.tally.look()
+            except Exception:
+                log.exception("How far a line got is not known")
 
     def close(self) -> None:
         """Write the last: everybody has gone."""
@@ -90,12 +107,14 @@ class Ledger:
         with self._writing, self._app.app_context():
             try:
                 self._introduce()
+                self._overflowed |= len(self._seats) == LONGEST
                 while self._seats:
                     self._write_seats([self._seats.popleft() for _ in range(min(BATCH, len(self._seats)))])
                     time.sleep(PAUSE)
+                self._end_forgotten()
                 self._write_numbers()
-            except Exception:
-                log.exception("The ledger met an error and tries again")
+            except Exception as error:
+                note_failure(log, error, "The ledger met an error and tries again")
             finally:
                 db.session.remove()
 
@@ -119,7 +138,9 @@ class Ledger:
             ends.pop(seat, None)
         polls = [_key(seat) for seat in ends if _is_poll(seat)]
         ended = [
-            {**_key(seat), "until": max(moment, seat.since), "ended": ending.value}
+            _key(seat)
+            | {"until": max(moment, seat.since), "ended": ending.value}
+            | {"transport": seat.connection.transport}
             for seat, (ending, moment) in ends.items()
             if not _is_poll(seat)
         ]
@@ -128,8 +149,18 @@ class Ledger:
                 connection.write(began, ended)
                 connection.drop(polls)
         except BaseException:
-            self._seats.extendleft(reversed(batch))
+            room = LONGEST - len(self._seats)
+            self._overflowed |= room < len(batch)
+            self._seats.extendleft(reversed(batch[-room:] if room else []))
             raise
+
+    def _end_forgotten(self) -> None:
+        """Whose end did not fit into the queue is no ghost of a node that lives."""
+        if self._overflowed:
+            seats = [seat for id in list(self._hub.channels) for seat in self._hub.seats(id)]
+            with transaction():
+                connection.end_others(self.node, {(seat.connection.id, seat.since) for seat in seats}, now())
+            self._overflowed = False
 
     def _row(
         self, seat: Seat, address: str | None, ending: Ending | None, until: datetime | None
@@ -157,7 +188,7 @@ class Ledger:
         """
         if not address:
             return None
-        today = datetime.now(UTC).date()
+        today = now().date()
         if self._salt[0] != today:
             self._salt = (today, secrets.token_bytes(16))
         known = address.encode("utf-8", "replace")
@@ -167,28 +198,20 @@ class Ledger:
 
     def _write_numbers(self) -> None:
         self._collect()
-        watched = any(channel.seats for channel in list(self._hub.channels.values()))
-        due = watched and time.monotonic() >= self._next_minute
-        if not (due or self._figures or self._reached or self._asked):
-            return
+        minute = figure.floor(now(), "minute")
+        levels = self._levels() if minute > self._minute else {}
         figures, reached, asked = dict(self._figures), list(self._reached.values()), dict(self._asked)
-        with transaction():
-            moment = database_time(db.session())
-            minute = figure.floor(moment, "minute")
-            levels = self._levels() if due and minute != self._minute else {}
-            figure.count(minute, figures | levels)
-            reach.write(reached)
-            usage.count(moment, _by_endpoint(asked))
-            if levels:
-                connection.revive(self.node)
+        if figures or levels or reached or asked:
+            with transaction():
+                figure.count(minute, figures | levels)
+                reach.write(reached)
+                usage.count(minute, _by_endpoint(asked))
+        self._minute = max(minute, self._minute)
         self._figures.subtract(figures)
         self._figures = +self._figures
         self._reached.clear()
         self._asked.subtract(asked)
         self._asked = +self._asked
-        if due:
-            self._minute = minute
-            self._next_minute = time.monotonic() + 60 - moment.second - moment.microsecond / 1e6
 
     def _collect(self) -> None:
         """Take what the channels counted."""
@@ -196,25 +219,25 @@ class Ledger:
             figures, reached = channel.tally.take()
             for (tenant, name), number in figures.items():
                 self._figures[id, tenant, name] += number
-            for one in reached:
-                self._add(id, one)
+            for line, new in reached:
+                self._add(line, new)
 
-    def _add(self, organization_id: str, one: Reach) -> None:
+    def _add(self, line: Line, new: list[int]) -> None:
         row = self._reached.setdefault(
-            (organization_id, one.seq),
+            (line.organization_id, line.seq),
             {
-                "organization_id": organization_id,
-                "seq": one.seq,
-                "tenant_id": one.tenant_id,
-                "name": one.name,
-                "subject": one.subject,
-                "at": one.at,
+                "organization_id": line.organization_id,
+                "seq": line.seq,
+                "tenant_id": line.tenant_id,
+                "name": line.name,
+                "subject": line.subject,
+                "at": line.created_at,
                 "within_1": 0,
                 "within_10": 0,
                 "within_60": 0,
             },
         )
-        for name, number in zip(("within_1", "within_10", "within_60"), one.new, strict=True):
+        for name, number in zip(("within_1", "within_10", "within_60"), new, strict=True):
             row[name] += number
 
     def _levels(self) -> Counter[tuple[str, str, str]]:
@@ -240,9 +263,9 @@ def _key(seat: Seat) -> dict[str, Any]:
     return {"key": seat.connection.id, "start": seat.since}
 
 
-def _by_endpoint(asked: dict[tuple[str, str, bool], int]) -> dict[tuple[str, str], tuple[int, int]]:
-    found: dict[tuple[str, str], tuple[int, int]] = {}
-    for (token_id, endpoint, refused), number in asked.items():
-        requests, bad = found.get((token_id, endpoint), (0, 0))
-        found[token_id, endpoint] = (requests + number, bad + (number if refused else 0))
+def _by_endpoint(numbers: dict[tuple[Asked, bool], int]) -> dict[Asked, tuple[int, int]]:
+    found: dict[Asked, tuple[int, int]] = {}
+    for (asked, refused), number in numbers.items():
+        requests, bad = found.get(asked, (0, 0))
+        found[asked] = (requests + number, bad + (number if refused else 0))
     return found

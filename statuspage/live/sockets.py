@@ -213,14 +213,14 @@ class Sockets:
             if consumer_id:
                 consuming.check_alone(connection.seats, wish.organization_id, consumer_id)
                 cursor = consuming.take_up(seat, consumer_id, cursor)
-            joined = self._take_seat(connection, channel, seat, cursor)
+            joined = self._take_seat(connection, channel, seat, cursor, wish.again)
         except BaseException:
             channel.leave(seat)
             raise
         return seat, joined
 
     def _take_seat(
-        self, connection: SocketConnection, channel: Channel, seat: Seat, cursor: str | None
+        self, connection: SocketConnection, channel: Channel, seat: Seat, cursor: str | None, again: bool
     ) -> Joined:
         others = connection.seats
         connection.seats = (*others, seat)
@@ -230,7 +230,7 @@ class Sockets:
                 raise NotFound("This connection has ended.")
             if seat.view == DATA:
                 return self._take_data_seat(connection, channel, seat, entry.wanted(cursor), others)
-            joined = entry.enter_board(channel, seat, Cursor.parse(cursor))
+            joined = entry.enter_board(channel, seat, Cursor.parse(cursor), again=again)
             for other in others:
                 if other.view != DATA:  # a connection has one HTML room
                     self._drop(connection, other)

@@ -48,6 +48,8 @@ class Stream:
         proof: Proof,
         cursor: str | None,
         address: str | None = None,
+        *,
+        again: bool = False,
     ) -> None:
         """Take a seat at once. NotFound when there is no such view, or no right to it."""
         self.id = new_id()
@@ -63,7 +65,7 @@ class Stream:
         self.deliver(channel.head_for(self._seat))
         if view != DATA:
             try:
-                entry.enter_board(channel, self._seat, Cursor.parse(cursor))
+                entry.enter_board(channel, self._seat, Cursor.parse(cursor), again=again)
             except BaseException:
                 self.close()
                 raise
@@ -71,6 +73,10 @@ class Stream:
 
     def deliver(self, message: Message) -> None:
         self._out.send(message.sse)
+
+    def owes(self, message: Message) -> bool | None:
+        """Whether it waits to be written; None once the stream has ended. See transport.written()."""
+        return None if self._seat.ended else self._out.owes(message.sse)
 
     def wait_until_drained(self) -> None:
         """Let a slow client take in what was replayed; one that does not move is cut."""
@@ -134,6 +140,9 @@ class Held:
     def send(self, data: bytes) -> None:
         self._queue.put(data if self.backlog < Stream.max_pieces else None)
 
+    def owes(self, _data: bytes) -> bool:
+        return self.backlog > 0
+
     def finish(self) -> None:
         self._queue.put(None)
 
@@ -182,6 +191,10 @@ class Poll:
             return False
         return (Cursor.parse(message.payload["cursor"]) or self._cursor) > self._cursor
 
+    def owes(self, _message: Message) -> bool:
+        """Until it is answered with what woke it."""
+        return not self._seat.ended
+
     def wait_until_drained(self) -> None:
         """A poll queues nothing."""
 
@@ -199,6 +212,8 @@ class Poll:
             found = self._look(cursor)
             if found is not None and cursor:
                 self._channel.tally.replayed(self._seat.scope, self._source)
+                if self._cursor and self._cursor.epoch == self._channel.state.epoch:
+                    self._channel.tally.answered(self._seat.scope, self._cursor.seq)
             elif found is None and wait > 0 and not self._channel.draining():
                 self._listen(cursor)
                 self._news.wait(min(wait, MAX_WAIT))

@@ -1,107 +1,115 @@
 """Tally: what an organization's audience here did, and how far each line got. Counted, not yet written.
 
-A message costs one addition for all who hear it. The ledger takes what was counted every two seconds.
+A message costs no more for those who hear it. The ledger takes what was counted every two seconds.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterator
+from itertools import islice
 
 from ..clock import now
+from ..models import figure
 from ..models.event import BROADCAST
 from ..models.scope import Scope
 from . import counts
+from .audience import Connection, Seat
 from .feed import Line
+from .message import Message
+from .reach import SOON, Reach
+from .views import DATA
 
 REACHING = ("incident-update", "service-update")  # lines whose reach is worth knowing
-SOON = (1.0, 10.0, 60.0)  # seconds
-RECENT = 20  # lines that a client who comes back is counted for: it bounds what a return costs
-
-
-class Reach:
-    """To how many connections a line was written within 1, 10 and 60 seconds, since the ledger last asked."""
-
-    __slots__ = ("at", "name", "new", "seq", "subject", "tenant_id")
-
-    def __init__(self, line: Line) -> None:
-        self.seq, self.tenant_id = line.seq, line.tenant_id
-        self.name, self.subject, self.at = line.name, line.subject, line.created_at
-        self.new = [0, 0, 0]
-
-    def add(self, listeners: int, moment: datetime) -> None:
-        age = (moment - self.at).total_seconds()
-        for index, bound in enumerate(SOON):
-            if age <= bound:
-                self.new[index] += listeners
+YOUNG = 1000  # lines of the last minute that are looked after
+RECENT = 20  # of them, those that a client who comes back is counted for: it bounds what a return costs
 
 
 class Tally:
-    """`figures` counts by tenant ("" for the organization's own page) and by name."""
+    """`figures` counts by page (a tenant, "" for the organization's own, "*" for all at once) and by name."""
 
     def __init__(self) -> None:
         self.figures: Counter[tuple[str, str]] = Counter()
-        self._recent: deque[Reach] = deque(maxlen=RECENT)
-        self._counted: dict[int, Reach] = {}
+        self._young: deque[Reach] = deque(maxlen=YOUNG)
 
-    def told(self, line: Line, listeners: int) -> None:
-        """A data room heard the line."""
-        if line.name in REACHING and line.type != BROADCAST and listeners:
-            self._reach_of(line).add(listeners, now())
+    # --- how far a line gets ---------------------------------------------------------------------------
 
-    def pushed(self, lines: Iterable[Line], listeners: int) -> None:
-        """A board's room heard what these lines changed."""
-        for line in lines:
-            self.told(line, listeners)
+    def heard(self, line: Line) -> None:
+        """A line of the log, whether or not somebody listens: who comes back is told of it."""
+        if line.name in REACHING and line.type != BROADCAST:
+            self._young.append(Reach(line))
 
-    def entered(self, scope: Scope, transport: str, source: str | None, after: int | None) -> None:
-        """A seat was taken. `source` of what was replayed to it after this position, if anything was.
+    def told(self, line: Line, message: Message, connections: list[Connection]) -> None:
+        """A room was told of the line, by this message."""
+        for reach in reversed(self._young):
+            if reach.line.seq == line.seq:
+                reach.tell(message, connections)
+                return
 
-        Not of a held poll: it comes back all the time.
+    def look(self) -> None:
+        """See to whom the lines of the last minute were written by now."""
+        moment = now()
+        for reach in list(self._young):
+            age = (moment - reach.line.created_at).total_seconds()
+            reach.look(age)
+            if age > SOON[-1] and not any(reach.new) and self._young and self._young[0] is reach:
+                self._young.popleft()
+
+    def take(self) -> tuple[dict[tuple[str, str], int], list[tuple[Line, list[int]]]]:
+        """What was counted since the last time: figures; and lines, with Reach.new."""
+        figures, self.figures = self.figures, Counter()
+        reached = [(reach.line, reach.take()) for reach in list(self._young)]
+        return dict(figures), [(line, new) for line, new in reached if any(new)]
+
+    # --- who comes, and comes back ---------------------------------------------------------------------
+
+    def entered(
+        self, seat: Seat, source: str | None, after: int | None, change: Message | None, again: bool
+    ) -> None:
+        """A seat was taken, by somebody who was there before (`again`).
+
+        `source` of what was replayed to it after this position, if anything was: a board's `change`, or
+        else lines. Not of a held poll: it comes back all the time.
         """
-        if transport == "poll":
+        if seat.connection.transport == "poll":
             return
-        tenant = scope.tenant_id or ""
-        counts.joins[transport] += 1
-        self.figures[tenant, "joins"] += 1
-        if source:
-            self.figures[tenant, "returns"] += 1
-            self.replayed(scope, source)
-        if after is not None and self._recent and self._recent[-1].seq > after:
-            self._caught_up(scope, after)
+        page = page_of(seat.scope)
+        again = again or (seat.view == DATA and source is not None)  # a program's position is one it was at
+        counts.joins[seat.connection.transport] += 1
+        self.figures[page, "joins"] += 1
+        if again:
+            self.figures[page, "returns"] += 1
+        if source and again:
+            self.replayed(seat.scope, source)
+        elif source:  # a page from a cache brings a position that nobody was at
+            counts.replays[source] += 1
+        for reach in self._missed(seat.scope, after):
+            line = reach.line
+            room = seat.scope.room if seat.scope.whole or seat.view != DATA else line.room
+            reach.tell_one(change or line.message_for(room), seat.connection)
 
     def replayed(self, scope: Scope, source: str) -> None:
         """A client that named a position got what it had missed."""
         counts.replays[source] += 1
-        self.figures[scope.tenant_id or "", f"replays.{source}"] += 1
+        self.figures[page_of(scope), f"replays.{source}"] += 1
 
-    def take(self) -> tuple[dict[tuple[str, str], int], list[Reach]]:
-        """What was counted since the last time."""
-        figures, self.figures = self.figures, Counter()
-        reached, self._counted = self._counted, {}
-        taken = []
-        for reach in reached.values():
-            once = Reach.__new__(Reach)
-            for name in ("at", "name", "seq", "subject", "tenant_id", "new"):
-                setattr(once, name, getattr(reach, name))
-            reach.new = [0, 0, 0]
-            taken.append(once)
-        return dict(figures), taken
-
-    def _reach_of(self, line: Line) -> Reach:
-        for reach in reversed(self._recent):
-            if reach.seq == line.seq:
-                break
-        else:
-            reach = Reach(line)
-            self._recent.append(reach)
-        return self._counted.setdefault(line.seq, reach)
-
-    def _caught_up(self, scope: Scope, after: int) -> None:
+    def answered(self, scope: Scope, after: int) -> None:
+        """A poll was answered at once with what came after this position."""
         moment = now()
-        for reach in reversed(self._recent):
-            if reach.seq <= after:
-                break
-            if scope.shows(reach.tenant_id):
-                self._counted.setdefault(reach.seq, reach).add(1, moment)
+        for reach in self._missed(scope, after):
+            reach.add(1, (moment - reach.line.created_at).total_seconds())
+
+    def _missed(self, scope: Scope, after: int | None) -> Iterator[Reach]:
+        """The newest lines of the scope after this position."""
+        if after is None:
+            return
+        for reach in islice(reversed(self._young), RECENT):
+            if reach.line.seq <= after:
+                return
+            if scope.shows(reach.line.tenant_id):
+                yield reach
+
+
+def page_of(scope: Scope) -> str:
+    """What a figure of this scope is counted under."""
+    return figure.ALL if scope.whole else scope.tenant_id or ""

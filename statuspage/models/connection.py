@@ -1,6 +1,6 @@
 """Connection: who listened to what, from when to when. Written in batches, forgotten after some days."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -65,26 +65,27 @@ SHOWN = (
 )
 
 
+TABLE: Any = Connection.__table__
+THIS = (TABLE.c.id == bindparam("key")) & (TABLE.c.since == bindparam("start"))
+ENDS = ("until", "ended", "transport")  # what is known at the end: many clients begin with another transport
+
+
 def write(began: Sequence[dict[str, Any]], ended: Sequence[dict[str, Any]]) -> None:
-    """Rows that began, as their columns, and the ends of others: `key`, `start`, `until`, `ended`.
+    """Rows that began, as their columns, and the ends of others: `key`, `start`, and ENDS.
 
     Two statements, however many they are. Call it in a transaction(); to do it again does no harm.
     """
     if began:
-        db.session.execute(replacing(Connection, "until", "ended"), began)
+        db.session.execute(replacing(Connection, *ENDS), began)
     if ended:
-        table: Any = Connection.__table__
-        mine = (table.c.id == bindparam("key")) & (table.c.since == bindparam("start"))
-        ends = update(table).where(mine).values(until=bindparam("until"), ended=bindparam("ended"))
+        ends = update(TABLE).where(THIS).values({name: bindparam(name) for name in ENDS})
         db.session.connection().execute(ends, ended)
 
 
 def drop(keys: Sequence[dict[str, Any]]) -> None:
     """Forget these (`key`, `start`): held polls that were answered. Call it in a transaction()."""
     if keys:
-        table: Any = Connection.__table__
-        mine = (table.c.id == bindparam("key")) & (table.c.since == bindparam("start"))
-        db.session.connection().execute(delete(table).where(mine), keys)
+        db.session.connection().execute(delete(TABLE).where(THIS), keys)
 
 
 def lasting(session: Session, nodes: Sequence[str], organization_id: str | None = None) -> list[Any]:
@@ -95,9 +96,20 @@ def lasting(session: Session, nodes: Sequence[str], organization_id: str | None 
     return list(session.execute(query.order_by(Connection.since))) if nodes else []
 
 
+def end_others(node: str, here: Collection[tuple[str, datetime]], until: datetime) -> None:
+    """What lasts on this node and is none of these (id, since) has ended. Call it in a transaction()."""
+    lasts = select(Connection.id, Connection.since).where(Connection.until.is_(None), Connection.node == node)
+    others = {tuple(row) for row in db.session.execute(lasts)}.difference(here)
+    if others:
+        ends = update(TABLE).where(THIS).values(until=until, ended=Ending.LOST.value)
+        keys = [{"key": id, "start": since} for id, since in others]
+        db.session.connection().execute(ends, keys)
+
+
 def revive(node: str) -> None:
     """This node was taken for dead and lives: what it holds lasts. Call it in a transaction()."""
-    lost = (Connection.node == node) & (Connection.ended == Ending.NODE_LOST.value)
+    lately = Connection.until > database_time(db.session()) - timedelta(days=1)
+    lost = lately & (Connection.node == node) & (Connection.ended == Ending.NODE_LOST.value)
     db.session.execute(update(Connection).where(lost).values(until=None, ended=None))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, delete, func, insert, literal, select
+from sqlalchemy import BigInteger, Index, cast, delete, func, insert, literal, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database import Model, database_time, db, transaction
@@ -32,15 +32,15 @@ class Figure(Model):
 
     __tablename__ = "figure"
 
+    organization_id: Mapped[str] = mapped_column(primary_key=True)
     span: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(primary_key=True)
-    organization_id: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[int] = mapped_column(BigInteger)
     peak: Mapped[int] = mapped_column(BigInteger)
 
-    __table_args__ = (Index(None, "organization_id", "span", "at"),)
+    __table_args__ = (Index(None, "span", "at"),)
 
 
 class Mark(Model):
@@ -136,22 +136,45 @@ def _mark(session: Session, span: str) -> datetime:
     return found or datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
-def rows(session: Session, organization_id: str, since: datetime, span: str = "minute") -> list[Any]:
-    """Rows (at, tenant_id, name, value, peak) from `since` on, the oldest first, each minute in one of them.
+def pieces(session: Session, organization_id: str, since: datetime, span: str = "minute") -> list[Any]:
+    """Conditions on rows from `since` on, the newest first: together they have every minute once.
 
-    What is not rolled up to this span yet comes in finer ones.
+    What is not rolled up to this span yet is in rows of finer ones.
     """
     spans = list(LENGTHS)[: list(LENGTHS).index(span) + 1]
-    found: list[Any] = []
     begin = since
+    found: list[Any] = []
     for name in reversed(spans):
+        mine = (Figure.organization_id == organization_id) & (Figure.span == name) & (Figure.at >= begin)
         end = _mark(session, name) if name != "minute" else None
-        query = select(Figure.at, Figure.tenant_id, Figure.name, Figure.value, Figure.peak).where(
-            Figure.organization_id == organization_id, Figure.span == name, Figure.at >= begin
-        )
-        found += session.execute(query.order_by(Figure.at)).all()
+        found.insert(0, mine & (Figure.at < end) if end else mine)
         begin = max(begin, end) if end else begin
     return found
+
+
+def over_time(session: Session, organization_id: str, since: datetime, span: str, page: str) -> list[Any]:
+    """Rows (at, name, value, peak) of a page, or of all ("*") together; of how they connect, always of all.
+
+    `watching` of all has rows of its own: who watches two pages is one connection.
+    """
+    by_transport = Figure.name.startswith(f"{WATCHING}.", autoescape=True)
+    here = (Figure.tenant_id == page) | by_transport
+    if page == ALL:
+        here = (Figure.tenant_id == ALL) | (Figure.name != WATCHING)
+    return _added(session, (Figure.at, Figure.name), pieces(session, organization_id, since, span), here)
+
+
+def by_page(session: Session, organization_id: str, since: datetime, span: str) -> list[Any]:
+    """Rows (tenant_id, name, value, peak) of `watching` and `joins`; those of a page may be several."""
+    wanted = Figure.name.in_([WATCHING, "joins"])
+    found = pieces(session, organization_id, since, span)
+    return _added(session, (Figure.tenant_id, Figure.name), found, wanted)
+
+
+def _added(session: Session, keys: tuple[Any, ...], pieces: list[Any], wanted: Any) -> list[Any]:
+    value = cast(func.sum(Figure.value), BigInteger).label("value")  # PostgreSQL makes it a numeric
+    query = select(*keys, value, func.max(Figure.peak).label("peak")).group_by(*keys).where(wanted)
+    return [row for piece in pieces for row in session.execute(query.where(piece))]
 
 
 def forget_fine() -> None:

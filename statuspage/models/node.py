@@ -13,8 +13,13 @@ FORGOTTEN = timedelta(days=1)
 
 
 def beat_seconds() -> float:
-    """Between two beats; after three without one a node is dead. SQLite serves one: it spares the disk."""
+    """Between two beats. SQLite serves one node: it spares the disk."""
     return 60.0 if db.engine.dialect.name == "sqlite" else 4.0
+
+
+def silence() -> timedelta:
+    """After so long without a beat a node is dead."""
+    return 3 * timedelta(seconds=beat_seconds())
 
 
 class Node(Model):
@@ -28,22 +33,24 @@ class Node(Model):
     seen_at: Mapped[datetime] = mapped_column(index=True)
 
 
-def arrive(id: str, name: str) -> None:
-    """This node begins, perhaps in place of one that was killed. Call it in a transaction()."""
-    moment = beat(id, name)
-    gone = or_(Node.name == name, Node.seen_at < moment - FORGOTTEN)
-    db.session.execute(delete(Node).where(Node.id != id, gone))
+def arrive(id: str, name: str) -> bool:
+    """The first beat(), perhaps in place of a node that was killed."""
+    silent = beat(id, name)
+    forgotten = Node.seen_at < database_time(db.session()) - FORGOTTEN
+    db.session.execute(delete(Node).where(Node.id != id, or_(Node.name == name, forgotten)))
+    return silent
 
 
-def beat(id: str, name: str) -> datetime:
-    """This node lives, as of the moment returned, whoever deleted its row. Call it in a transaction().
+def beat(id: str, name: str) -> bool:
+    """This node lives. Call it in a transaction(). True if the others may have taken it for dead.
 
     One that has the same name is left alone: two that live must not delete each other, beat by beat.
     """
     moment = database_time(db.session())
+    last = db.session.scalar(select(Node.seen_at).where(Node.id == id))
     row = {"id": id, "name": name, "started_at": moment, "seen_at": moment}
     db.session.execute(replacing(Node, "seen_at"), row)
-    return moment
+    return last is None or last < moment - silence()
 
 
 def leave(id: str) -> None:
@@ -53,7 +60,7 @@ def leave(id: str) -> None:
 
 def living(session: Session) -> list[Any]:
     """Rows (id, name) of the nodes that live, the oldest first."""
-    since = database_time(session) - 3 * timedelta(seconds=beat_seconds())
+    since = database_time(session) - silence()
     return list(
         session.execute(select(Node.id, Node.name).where(Node.seen_at >= since).order_by(Node.started_at))
     )

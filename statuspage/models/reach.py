@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, select
+from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database import Model, db
@@ -40,7 +40,26 @@ def write(rows: Sequence[dict[str, Any]]) -> None:
         db.session.execute(adding(Reach, "within_1", "within_10", "within_60"), ordered)
 
 
-def newest(session: Session, organization_id: str, since: datetime, limit: int) -> list[Reach]:
-    """Of the lines since this moment, the newest first."""
-    mine = select(Reach).where(Reach.organization_id == organization_id, Reach.at >= since)
-    return list(session.scalars(mine.order_by(Reach.at.desc(), Reach.seq.desc()).limit(limit)))
+def of_incidents(
+    session: Session, organization_id: str, since: datetime, tenant: str | None, limit: int
+) -> list[Any]:
+    """Rows (subject, at, updates, listeners, within_1, within_10, within_60), the newest `at` first.
+
+    An incident's lines since this moment: the last one's time, how many, the most that one got to, and the
+    sums. Of all pages, of a tenant's, or of the organization's own ("").
+    """
+    mine = [Reach.organization_id == organization_id, Reach.at >= since, Reach.name == "incident-update"]
+    if tenant is not None:
+        mine.append(Reach.tenant_id == tenant if tenant else Reach.tenant_id.is_(None))
+    newest = func.max(Reach.at).label("at")
+    counts = (Reach.within_1, Reach.within_10, Reach.within_60)
+    sums = [func.sum(count).label(count.key) for count in counts]
+    query = select(
+        Reach.subject,
+        newest,
+        func.count().label("updates"),
+        func.max(Reach.within_60).label("listeners"),
+        *sums,
+    )
+    grouped = query.where(*mine).group_by(Reach.subject).order_by(newest.desc(), Reach.subject)
+    return list(session.execute(grouped.limit(limit)))

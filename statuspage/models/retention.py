@@ -14,7 +14,7 @@ from ..database import Gone, database_time, db, give_back_space, let_go, transac
 from . import event, idempotency, session
 from .batch import of_nobody
 from .connection import Connection
-from .figure import Figure
+from .figure import LENGTHS, Figure
 from .idempotency import IdempotentRequest
 from .incident import MessageEdit
 from .invitation import Invitation
@@ -47,8 +47,7 @@ PASSING = (
     Passing(Connection, lambda before: Connection.until < before, "CONNECTION_DAYS"),
     Passing(Reach, lambda before: Reach.at < before, "ANALYTICS_DAYS"),
     Passing(Usage, lambda before: Usage.at < before, "ANALYTICS_DAYS"),
-    # Its finer spans go with their rolling up: see figure.forget_fine().
-    Passing(Figure, lambda before: (Figure.span == "day") & (Figure.at < before), "ANALYTICS_DAYS"),
+    Passing(Figure, lambda before: Figure.span.in_(LENGTHS) & (Figure.at < before), "ANALYTICS_DAYS"),
     *(Passing(model, of_nobody(model)) for model in (Connection, Reach, Usage, Figure)),
 )
 """All that is pruned, beside the log itself: a table that grows has its line here."""

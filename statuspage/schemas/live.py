@@ -16,13 +16,17 @@ class Payload(BaseModel):
 
 
 class Join(Payload):
-    """`join-organization`: replay what is after `cursor`, then enter the rooms of the scope."""
+    """`join-organization`: replay what is after `cursor`, then enter the rooms of the scope.
+
+    `again`: a page that was connected before, and is counted as one that came back.
+    """
 
     organization_id: Id
     tenant_id: Id | None = None
     cursor: CursorText | None = None
     view: View = "data"
     scope: Literal["all"] | None = None
+    again: bool = False
 
 
 class Authenticate(Join):

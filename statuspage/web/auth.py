@@ -80,6 +80,7 @@ def role_for(scope: Scope) -> Role:
     role = role_in(db.session(), current_proof(), scope)
     if role is None:
         raise NotFound("There is nothing here, or it is not for you.")
+    g.organization_id = scope.organization_id  # for the analytics: see api/endpoint.py
     return role
 
 

@@ -21,10 +21,14 @@ blueprint = Blueprint("changes", __name__)
 @blueprint.get("/<org>/stream")
 @blueprint.get("/<org>/<tenant>/stream")
 def stream(org: str, tenant: str | None = None) -> Response:
-    """Server-sent events after `?cursor` (the Last-Event-ID header wins) of `?view` (default `page`)."""
+    """Server-sent events after `?cursor` (the Last-Event-ID header wins) of `?view` (default `page`).
+
+    With `?again=1`, or that header, the client is counted as one that came back.
+    """
     scope, proof, channel = _opened(org, tenant)
-    cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
-    events = Stream(channel, scope, _view(), proof, cursor, request.remote_addr)
+    last = request.headers.get("Last-Event-ID")
+    cursor, again = last or request.args.get("cursor"), bool(last or request.args.get("again") == "1")
+    events = Stream(channel, scope, _view(), proof, cursor, request.remote_addr, again=again)
     response = Response(iter(()), content_type="text/event-stream; charset=utf-8")
     if "transport.request" in request.environ:
         request.environ["transport.stream"] = events  # the connection is its own from here on

@@ -215,3 +215,23 @@ def test_axe_finds_nothing_and_a_narrow_window_does_not_scroll_sideways(operator
         page.evaluate((ROOT / "node_modules/axe-core/axe.min.js").read_text())
         assert page.evaluate(AXE) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+@pytest.mark.cuts_the_network
+@pytest.mark.parametrize("status", [502, 200])  # of a proxy whose server is away; of a page to sign in
+def test_numbers_stay_when_a_refresh_fails_and_are_refreshed_again(operator, status):
+    page = operator().open("/admin/acme/analytics").page
+    numbers, first = page.locator("#numbers"), page.locator("#numbers dd").first
+
+    def refresh() -> None:
+        with page.expect_event("requestfinished", lambda request: "/analytics?" in request.url):
+            numbers.dispatch_event("every")  # as htmx does every ten seconds
+
+    other = {"status": status, "content_type": "text/html", "body": "<main><h1>Another page</h1></main>"}
+    page.route("**/analytics?*", lambda route: route.fulfill(**other))
+    refresh()
+    page.unroute("**/analytics?*")
+    expect(page.locator("#toast")).to_be_hidden()
+    first.evaluate("dd => dd.textContent = 'old'")
+    refresh()
+    expect(first).not_to_have_text("old")

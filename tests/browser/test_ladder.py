@@ -204,3 +204,18 @@ def test_the_refresh_is_only_for_those_without_javascript(server):
     page = httpx.get(server.url + "/acme").text
     inside = "".join(re.findall(r"<noscript>.*?</noscript>", page, re.S))
     assert page.count("http-equiv") == inside.count("http-equiv") == 1
+
+
+def test_a_page_says_when_it_comes_back(visitor):
+    visit, said = visitor(), []
+
+    def note(frame: str | bytes) -> None:
+        said.append(frame)
+
+    visit.page.on("websocket", lambda socket: socket.on("framesent", note))
+    visit.open()
+    with visit.page.expect_websocket() as opened:
+        visit.page.evaluate("dispatchEvent(new Event('online'))")
+    opened.value.wait_for_event("framereceived", lambda frame: '"joined-organization"' in str(frame))
+    joins = [frame for frame in said if '"join-organization"' in str(frame)]
+    assert ['"again":true' in str(frame) for frame in joins] == [False, True]

@@ -1,15 +1,23 @@
 """Who was connected is written down in batches; what a dead node held is nobody's presence."""
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import SimpleNamespace
+from unittest.mock import Mock
 
+import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from statuspage.clock import now
 from statuspage.database import database_time, db, snapshot, transaction
-from statuspage.live.audience import Seat
+from statuspage.jobs import Jobs
+from statuspage.live import ledger as ledger_module
+from statuspage.live import tally
+from statuspage.live.audience import Seat, ending_of
 from statuspage.live.entry import data_rooms
-from statuspage.live.ledger import BATCH
+from statuspage.live.ledger import BATCH, Ledger
 from statuspage.models import connection, figure, node, reach, retention
 from statuspage.models.access import Proof
 from statuspage.models.connection import Connection, Ending
@@ -27,7 +35,7 @@ class Client:
     outlet: SimpleNamespace = field(init=False)
 
     def __post_init__(self) -> None:
-        self.outlet = SimpleNamespace(address=self.address, wire=None)
+        self.outlet = SimpleNamespace(address=self.address, wire=None, owes=lambda message: False)
 
     def deliver(self, message) -> None:
         pass
@@ -118,6 +126,78 @@ def test_a_held_poll_stands_there_only_while_it_waits(ledger, sit):
     assert rows() == {}
 
 
+def test_an_audience_that_comes_within_a_minute_waits_for_the_next(ledger, sit, monkeypatch):
+    moment = now()
+    monkeypatch.setattr(ledger_module, "now", lambda: moment)
+    ledger._minute -= timedelta(minutes=1)
+    ledger.write()  # nobody is here as the minute begins
+    sit("late")
+    ledger.write()
+    with snapshot() as session:
+        assert session.query(figure.Figure).filter_by(name="watching").all() == []
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("draining", "reason", "ended"),
+    [
+        (False, (), "left"),
+        (False, ("transport close",), "left"),
+        (False, ("server disconnect",), "access ended"),  # for too many messages, or with another seat
+        (False, ("ping timeout",), "lost"),
+        (True, (), "server stopped"),  # a stream's wire says nothing
+        (True, ("server disconnect",), "server stopped"),
+        (True, ("too slow",), "too slow"),
+    ],
+)
+def test_how_a_connection_ended(ledger, sit, monkeypatch, draining, reason, ended):
+    monkeypatch.setattr(ledger._hub, "draining", draining)
+    sit.channel.leave(sit("client"), ending=ending_of(*reason))
+    ledger.write()
+    assert rows()["client"].ended == ended
+
+
+def test_the_transport_is_the_one_that_it_ended_with(ledger, sit):
+    seat = sit("upgraded", transport="polling")
+    ledger.write()
+    seat.connection.transport = "websocket"
+    sit.channel.leave(seat)
+    ledger.write()
+    assert rows()["upgraded"].transport == "websocket"
+
+
+@pytest.mark.one_database
+def test_a_queue_that_is_full_forgets_the_oldest_and_leaves_no_ghost(ledger, sit, monkeypatch):
+    monkeypatch.setattr(ledger_module, "LONGEST", 3)
+    ledger._seats = deque(maxlen=3)
+    stays, ghost = sit("stays"), sit("ghost")
+    ledger.write()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "write", lambda *_: (sit("newest"), 1 / 0))
+        sit.channel.leave(ghost)
+        sit("second"), sit("third")
+        ledger.write()
+    ledger.write()
+    assert {id: row.ended for id, row in rows().items()} == {
+        "stays": None,
+        "ghost": "lost",
+        "second": None,
+        "third": None,
+        "newest": None,
+    }
+    assert stays.rooms
+
+
+@pytest.mark.one_database
+def test_a_database_that_is_away_is_a_line_of_the_log(ledger, sit, monkeypatch, caplog):
+    error = psycopg.OperationalError("the connection is lost")
+    monkeypatch.setattr(connection, "write", Mock(side_effect=OperationalError("INSERT", {}, error)))
+    sit("patient")
+    ledger.write()
+    (said,) = [record for record in caplog.records if "ledger" in record.getMessage()]
+    assert (said.levelname, said.exc_info) == ("WARNING", None)
+
+
 def test_what_could_not_be_written_is_written_later(ledger, sit, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(connection, "write", lambda *_: 1 / 0)
@@ -157,7 +237,7 @@ def test_nodes_count_together_and_the_dead_count_for_nothing(app, cast, ledger, 
     assert other["connections"] == 0, "nobody sits on this tenant's page"
 
 
-def test_ghosts_are_closed_with_the_last_beat_and_come_back_with_their_node(ledger, cast):
+def test_ghosts_are_closed_with_the_last_beat_and_come_back_with_their_node(app, ledger, cast):
     seen = beat("west-1", "west", ago=timedelta(minutes=4))
     written("west-1", "ghost"), written("killed-1", "unknown"), written("east-1", "alive")
     beat("east-1", "east")
@@ -170,8 +250,9 @@ def test_ghosts_are_closed_with_the_last_beat_and_come_back_with_their_node(ledg
     }
     assert found["ghost"].until == seen
     assert found["unknown"].until == found["unknown"].since, "it was never seen again"
-    with transaction():
-        connection.revive("west-1")
+    jobs = Jobs(app)
+    jobs.node = "west-1"
+    jobs.beat()
     assert rows()["ghost"].until is None
 
 
@@ -183,18 +264,24 @@ def test_connections_are_forgotten_after_their_days(app, ledger, cast):
     assert set(rows()) == {"new"}
 
 
-def test_the_reach_of_a_change_is_summed_over_its_listeners_and_nodes(cast, ledger, sit):
+@pytest.mark.parametrize(("age", "counted"), [(0.3, (4, 4, 4)), (5, (0, 4, 4)), (30, (0, 0, 4))])
+def test_the_reach_of_a_change_is_summed_over_its_listeners_and_nodes(
+    cast, ledger, sit, monkeypatch, age, counted
+):
     for number in range(3):
         sit(f"client-{number}")
     sit("of north", cast.north.scope)
     with transaction(cast.acme):
         Service.create(cast.acme, None, name="Shop")
+    sit.channel.look()
+    (young,) = sit.channel.tally._young
+    monkeypatch.setattr(tally, "now", lambda: young.line.created_at + timedelta(seconds=age))
     for _ in range(2):  # the second time nothing is new
-        sit.channel.look()
+        sit.channel.tally.look()
         ledger.write()
     with snapshot() as session:
         (row,) = session.query(Reach)
-        assert (row.within_1, row.within_10, row.within_60) == (4, 4, 4)
+        assert (row.within_1, row.within_10, row.within_60) == counted
         values = {name: getattr(row, name) for name in Reach.__table__.columns.keys()}  # noqa: SIM118
     with transaction():
         reach.write([values])  # another node's
@@ -202,11 +289,14 @@ def test_the_reach_of_a_change_is_summed_over_its_listeners_and_nodes(cast, ledg
         assert session.query(Reach).one().within_60 == 8
 
 
-def test_the_audience_is_counted_once_a_minute_and_each_connection_once(cast, ledger, sit):
+def test_the_audience_is_counted_once_a_minute_and_each_connection_once(cast, ledger, sit, monkeypatch):
+    moment = now()
+    monkeypatch.setattr(ledger_module, "now", lambda: moment)
     sit("one"), sit("two", transport="sse"), sit("of north", cast.north.scope)
-    ledger.write(), ledger.write()
-    ledger._next_minute = 0
     ledger.write()
+    ledger._minute -= timedelta(minutes=1)  # this one begins in its sight
+    for process in (ledger, ledger, Ledger(ledger._app, ledger._hub, "in its place")):
+        process.write()
     with snapshot() as session:
         found = session.query(figure.Figure).filter(figure.Figure.name.startswith("watching"))
         minutes = len({row.at for row in found})
@@ -218,4 +308,4 @@ def test_the_audience_is_counted_once_a_minute_and_each_connection_once(cast, le
         ("*", "watching.websocket"): 2,
         ("*", "watching.sse"): 1,
     }
-    assert minutes in (1, 2), "two if the minute turned meanwhile"
+    assert minutes == 1

@@ -58,10 +58,31 @@ def test_every_minute_is_read_once_however_far_it_is_rolled_up(hour):
     count(hour, 3), count(hour + timedelta(hours=30), 4)
     figure.roll_up(lambda: True)
     count(figure.floor(database_time(db.session()), "minute"), 5)
+    count(figure.floor(database_time(db.session()), "minute"), 7, tenant="north")
     for span in figure.FINER:  # minutes of two days ago are forgotten
         with snapshot() as session:
-            found = figure.rows(session, "org-456", hour, span)
-        assert [row.value for row in found] == [3, 4, 5], span
+            of_all = figure.over_time(session, "org-456", hour, span, figure.ALL)
+            own = figure.over_time(session, "org-456", hour, span, "")
+            pages = figure.by_page(session, "org-456", hour, span)
+        assert sorted(row.value for row in of_all) == [3, 4, 12], span
+        assert sorted(row.value for row in own) == [3, 4, 5], span
+        assert sum(row.value for row in pages if row.tenant_id == "") == 12, span
+
+
+def test_who_watches_two_pages_is_counted_once_among_all(hour):
+    for tenant, name in (("*", "watching"), ("", "watching"), ("north", "watching"), ("*", "watching.sse")):
+        count(hour, 1, tenant, name)
+    with snapshot() as session:
+        seen = {
+            page: {row.name: row.value for row in figure.over_time(session, "org-456", hour, "minute", page)}
+            for page in ("*", "", "south")
+        }
+    by_transport = {"watching.sse": 1}
+    assert seen == {
+        "*": {"watching": 1} | by_transport,
+        "": {"watching": 1} | by_transport,
+        "south": by_transport,
+    }
 
 
 def test_nothing_is_forgotten_before_it_is_rolled_up(app, hour):
@@ -71,4 +92,4 @@ def test_nothing_is_forgotten_before_it_is_rolled_up(app, hour):
     figure.roll_up(lambda: True)
     assert (sums("minute"), sums("hour"), sums("day")) == ([], [(3, 3)], [(3, 3)])
     retention.pruning(app.config | {"ANALYTICS_DAYS": 2})(lambda: True)
-    assert (sums("hour"), sums("day")) == ([(3, 3)], [])
+    assert (sums("hour"), sums("day")) == ([], []), "ANALYTICS_DAYS is a promise about every span"

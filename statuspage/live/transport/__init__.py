@@ -13,12 +13,12 @@ from flask_socketio import SocketIO
 from socketio import packet
 
 from . import frames, traffic
-from .poller import spread
+from .poller import spread, written
 from .process import serve
 from .server import Packet, Server
 from .session import Session, shortest
 
-__all__ = ["Encoded", "Session", "create", "encode", "serve", "session", "spread", "unsent"]
+__all__ = ["Encoded", "Session", "create", "encode", "serve", "session", "spread", "unsent", "written"]
 
 PATH = "/socket.io/"
 

@@ -35,6 +35,9 @@ class BlockingWire:
     def backlog(self) -> int:
         return int(self._queue.qsize())
 
+    def owes(self, data: bytes) -> bool | None:
+        return None if self._over else any(piece is data for piece in list(self._queue.queue))
+
     def finish(self) -> None:
         if not self.finishing:
             self.finishing = True

@@ -164,3 +164,24 @@ def spread(message: Any, connections: Iterable[Any]) -> list[Any]:
     if ready:
         ready[0].poller.are_ready(ready)
     return others
+
+
+def written(message: Any, connections: Iterable[Any]) -> tuple[int, list[Any]]:
+    """To how many of these, who were told by spread() or one by one, it was written; and who still waits.
+
+    Who went away before this look is neither. A polling client has what was put into the answer to it.
+    """
+    done = 0
+    waiting = []
+    for connection in connections:
+        outlet = connection.outlet
+        wire = outlet.wire
+        if wire is not None and wire.unsent is None and wire.fd >= 0:  # as with nearly all of them
+            done += 1
+            continue
+        owed = outlet.owes(message)
+        if owed:
+            waiting.append(connection)
+        elif owed is not None:
+            done += 1
+    return done, waiting

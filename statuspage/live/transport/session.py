@@ -105,6 +105,15 @@ class Session:
         """How many packets wait to be sent."""
         return self.socket.wire.backlog if self.socket else self.queue.qsize()
 
+    def owes(self, message: Any) -> bool | None:
+        """Whether the message waits to be sent; None once the session has ended. See poller.written()."""
+        if self.closing:
+            return None
+        pkt, socket = message.packet, self.socket
+        if socket is None:
+            return any(one is pkt for one in list(self.queue.queue))
+        return socket.wire.owes(deflated(pkt) if socket.deflate else framed(pkt))
+
     @property
     def transport(self) -> str:
         """websocket or polling."""

@@ -79,6 +79,15 @@ class Wire:
         unsent = self.unsent
         return len(unsent) if type(unsent) is list else int(unsent is not None)
 
+    def owes(self, data: bytes) -> bool | None:
+        """Whether some of these very bytes wait to be sent; None once the connection is over."""
+        if self.fd < 0:
+            return None
+        pieces = self.unsent if type(self.unsent) is list else [self.unsent]
+        first = pieces[0]
+        begun = first is not None and len(first) < len(data) and data.endswith(first)  # flush() cuts them
+        return begun or any(piece is data for piece in pieces)
+
     def finish(self) -> None:
         """Send what is queued and nothing more, then let the peer close; it has a second for that."""
         if self.finishing or self.fd < 0:

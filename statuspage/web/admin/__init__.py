@@ -3,7 +3,7 @@
 from flask import Flask
 
 # Each module hangs its routes on the blueprint.
-from . import analytics, group, incident, member, overview, service, settings, tenant, timeline, token  # noqa: F401
+from . import analytics, export, group, incident, member, overview, service, settings, tenant, timeline, token  # noqa: F401
 from .place import blueprint
 
 

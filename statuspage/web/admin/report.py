@@ -15,7 +15,10 @@ from ...models.figure import ALL, WATCHING
 from ...models.incident import Incident
 from ..chart import Chart, Point, chart
 
-REACHED = 500  # lines that the page looks at; the export has them all
+INCIDENTS = 50  # that the page shows; the export has every line of all
+
+
+Pages = dict[str, tuple[int, int]]  # of each page: how many watched at most, connections made
 
 
 class Stretch(NamedTuple):
@@ -59,7 +62,7 @@ class Report:
     average: float
     counts: Counter[str]
     transports: list[tuple[str, float]]
-    pages: dict[str, tuple[int, int]]
+    pages: Pages
     reached: list[Reached]
     usage: Sequence[Any]
 
@@ -76,27 +79,20 @@ def read(session: Session, organization_id: str, name: str, page: str = ALL) -> 
     """The report of a stretch (a key of STRETCHES), by the database's clock."""
     now = database_time(session)
     since, stretch = begin_of(name, now), STRETCHES[name]
-    rows = figure.rows(session, organization_id, since, stretch.span)
     peaks: Counter[datetime] = Counter()
     joins: Counter[datetime] = Counter()
     counts: Counter[str] = Counter()
     transports: Counter[str] = Counter()
-    pages: dict[str, tuple[int, int]] = {}
-    for row in rows:
+    for row in figure.over_time(session, organization_id, since, stretch.span, page):
         at = since + (row.at - since) // stretch.step * stretch.step
-        peak, joined = pages.get(row.tenant_id, (0, 0))
-        if row.name == WATCHING:
-            pages[row.tenant_id] = (max(peak, row.peak), joined)
-        elif row.name == "joins":
-            pages[row.tenant_id] = (peak, joined + row.value)
         if row.name.startswith(f"{WATCHING}."):
             transports[row.name.partition(".")[2]] += row.value
-        elif row.name == WATCHING and row.tenant_id == page:
-            counts[WATCHING] += row.value
+            continue
+        counts[row.name] += row.value
+        if row.name == WATCHING:
             peaks[at] = max(peaks[at], row.peak)
-        elif row.name != WATCHING and page in (ALL, row.tenant_id):
-            counts[row.name] += row.value
-            joins[at] += row.value if row.name == "joins" else 0
+        elif row.name == "joins":
+            joins[at] += row.value
     steps = [since + number * stretch.step for number in range(stretch.steps)]
     heard = sum(transports.values())
     return Report(
@@ -107,32 +103,40 @@ def read(session: Session, organization_id: str, name: str, page: str = ALL) -> 
         average=counts[WATCHING] / max(1.0, (now - since) / timedelta(minutes=1)),
         counts=counts,
         transports=[(word, number / heard) for word, number in transports.most_common()],
-        pages=pages,
+        pages=_by_page(session, organization_id, since, stretch.span),
         reached=_reached(session, organization_id, since, page),
         usage=usage.by_token(session, organization_id, since),
     )
 
 
+def _by_page(session: Session, organization_id: str, since: datetime, span: str) -> Pages:
+    pages: Pages = {}
+    for row in figure.by_page(session, organization_id, since, span):
+        peak, joined = pages.get(row.tenant_id, (0, 0))
+        if row.name == WATCHING:
+            pages[row.tenant_id] = (max(peak, row.peak), joined)
+        else:
+            pages[row.tenant_id] = (peak, joined + row.value)
+    return pages
+
+
 def _reached(session: Session, organization_id: str, since: datetime, page: str) -> list[Reached]:
     """The incidents that something was said of, the newest first."""
-    lines: dict[str, list[reach.Reach]] = {}
-    for line in reach.newest(session, organization_id, since, REACHED):
-        if line.name == "incident-update" and page in (ALL, line.tenant_id or ""):
-            lines.setdefault(line.subject, []).append(line)
-    titles = select(Incident.id, Incident.title).where(Incident.id.in_(list(lines)))
+    tenant = None if page == ALL else page
+    rows = reach.of_incidents(session, organization_id, since, tenant, INCIDENTS)
+    titles = select(Incident.id, Incident.title).where(Incident.id.in_([row.subject for row in rows]))
     known = {row.id: row.title for row in session.execute(titles)}
-    return [_summed(id, known.get(id, ""), own) for id, own in lines.items()]
+    return [_reached_by(row, known.get(row.subject, "")) for row in rows]
 
 
-def _summed(id: str, title: str, lines: list[reach.Reach]) -> Reached:
-    written = sum(line.within_60 for line in lines)
+def _reached_by(row: Any, title: str) -> Reached:
     return Reached(
-        id=id if title else "",
+        id=row.subject if title else "",
         title=title or "A deleted incident",
-        at=lines[0].at,
-        updates=len(lines),
-        listeners=max(line.within_60 for line in lines),
-        within_1=sum(line.within_1 for line in lines) / max(1, written),
-        within_10=sum(line.within_10 for line in lines) / max(1, written),
-        within_60=written,
+        at=row.at,
+        updates=row.updates,
+        listeners=row.listeners,
+        within_1=row.within_1 / max(1, row.within_60),
+        within_10=row.within_10 / max(1, row.within_60),
+        within_60=row.within_60,
     )

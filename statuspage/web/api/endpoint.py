@@ -1,13 +1,17 @@
 """Endpoint: a route together with what it asks, takes and gives. The OpenAPI document is read from these."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, request
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from ...models.errors import Invalid
+from ...models.usage import Asked
+from ..auth import Unauthenticated, current_proof
 
 api = Blueprint("api", __name__, url_prefix="/api")
 
@@ -47,12 +51,16 @@ def refuse_unknown_parameters() -> None:
 @api.after_request
 def count_use(response: Response) -> Response:
     """By token and kind of endpoint (`read services`), for the analytics."""
+    if "Authorization" in request.headers:  # it may have been refused before anybody asked whose it is
+        with suppress(Unauthenticated, SQLAlchemyError):
+            current_proof()
     proof = g.get("proof")
     if proof is not None and proof.token_id and request.url_rule:
         reads = request.method in ("GET", "HEAD")
         kind = f"{'read' if reads else 'write'} {request.url_rule.rule.split('/')[2]}"
         ledger = current_app.extensions["live"].ledger
-        ledger.asked(proof.token_id, kind, refused=response.status_code >= 400)
+        asked = Asked(proof.token_id, g.get("organization_id"), kind)
+        ledger.asked(asked, refused=response.status_code >= 400)
     return response
 
 

@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 
 from statuspage.database import database_time, db, transaction
-from statuspage.models import figure, reach
+from statuspage.models import figure, node, reach
 from statuspage.models.connection import Connection
 from statuspage.models.incident import Incident
+from statuspage.web.admin import export
 from statuspage.web.chart import Point, chart
 from tests.web.admin.desk import BASE, refused, sit
 from tests.web.api.asking import Api
@@ -102,6 +103,55 @@ def test_an_export_has_the_same_rows_in_both_forms_and_nobody_elses(cast, admin,
     assert "77777" not in answer.text
 
 
+def exported(admin, kind: str) -> list[dict]:
+    return admin.get(f"{HERE}/export?of={kind}&format=json").json["items"]
+
+
+def was_here(id: str, came: timedelta, left: timedelta | None = None, **values) -> None:
+    with transaction():
+        moment = database_time(db.session())
+        until = moment - left if left is not None else None
+        written = {"whole": False, "view": "page", "transport": "sse", "role": "visitor", "node": "n"}
+        row = written | {"id": id, "since": moment - came, "until": until, "organization_id": "org-456"}
+        db.session.add(Connection(**row | values))
+
+
+def test_an_export_has_whoever_was_there_in_that_time(cast, admin):
+    with transaction():
+        node.beat("n", "east")
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    was_here("stays", 3 * day), was_here("new", hour, whole=True)
+    was_here("left before", 3 * day, 2 * day), was_here("left since", 3 * day, hour)
+    found = {row["clientId"]: row for row in exported(admin, "connections")}
+    assert list(found) == ["new", "stays", "left since"]
+    assert (found["new"]["node"], found["new"]["nodeName"], found["new"]["whole"]) == ("n", "east", True)
+
+
+@pytest.mark.parametrize("kind", ["figures", "reach", "usage", "connections"])
+def test_an_export_of_nothing_has_its_columns(admin, kind):
+    (head,) = admin.get(f"{HERE}/export?of={kind}&format=csv").text.splitlines()
+    assert head.split(",") == list(export.KINDS[kind].columns)
+    assert exported(admin, kind) == []
+
+
+@pytest.mark.parametrize("kind", ["figures", "connections"])
+def test_a_long_export_comes_in_pages_and_ends_with_the_oldest(cast, admin, monkeypatch, kind):
+    ago = [timedelta(minutes=number) for number in range(7)]
+    for minutes in ago:
+        was_here(f"c{minutes.seconds}", minutes), was_here(f"gone{minutes.seconds}", 2 * minutes, minutes)
+        with transaction():
+            minute = figure.floor(database_time(db.session()), "minute") - minutes
+            figure.count(minute, {("org-456", tenant, "joins"): 1 for tenant in ("", "a")})
+    whole = exported(admin, kind)
+    monkeypatch.setattr(export, "PAGE", 2)
+    assert exported(admin, kind) == whole
+    assert len({tuple(row.values()) for row in whole}) == len(whole) == 14
+    monkeypatch.setattr(export, "MOST", 5)
+    assert exported(admin, kind) == whole[:5]
+    if kind == "figures":
+        assert whole[0]["at"] > whole[-1]["at"], "the newest are those that are kept"
+
+
 @pytest.mark.parametrize("query", ["range=year", "page=east", "range=%00", "page=%00"])
 def test_what_there_is_not_is_answered_in_words(cast, admin, query):
     assert refused(admin, f"{HERE}?{query}") == 422
@@ -117,6 +167,27 @@ def test_the_use_of_the_api_is_counted_by_token_and_kind(app, cast, admin):
     (row,) = admin.get(f"{HERE}/export?of=usage&format=json").json["items"]
     assert (row["endpoint"], row["requests"], row["refused"]) == ("read services", 3, 1)
     assert row["tokenId"] == cast.token_rows["acme-editor"].id
+
+
+def test_an_operators_token_is_counted_where_it_asked(app, cast, admin):
+    api, ledger = Api(app, cast), app.extensions["live"].ledger
+    ledger._asked.clear()
+    for path in ("/services?organizationId=org-456", f"/services?organizationId={cast.globex.id}"):
+        api.get(path, by="operator")
+    api.get("/organizations", by="operator")
+    ledger.write()
+    (row,) = exported(admin, "usage")
+    assert (row["endpoint"], row["requests"]) == ("read services", 1)
+    assert "An operator" in admin.get(HERE).text
+
+
+def test_a_request_whose_body_is_refused_is_counted(app, cast, admin):
+    api, ledger = Api(app, cast), app.extensions["live"].ledger
+    ledger._asked.clear()
+    assert api.post("/services", {"no": "such field"}, by="acme-editor").status_code == 422
+    ledger.write()
+    (row,) = exported(admin, "usage")
+    assert (row["endpoint"], row["requests"], row["refused"]) == ("write services", 1, 1)
 
 
 @pytest.mark.parametrize(("most", "top"), [(0, 2), (2, 2), (3, 4), (5, 10), (11, 20), (1426, 2000)])
