@@ -14,7 +14,7 @@ from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.role import Role, may
 from ..models.scope import Scope
-from . import counts, feed, views
+from . import counts, replay, views
 from .audience import Seat
 from .boards import UNKNOWN, board_room
 from .channel import Channel
@@ -28,15 +28,6 @@ class Joined(NamedTuple):
     cursor: str
     replayed: int
     reset: bool
-
-
-class Past(NamedTuple):
-    """A page of a scope's data lines: up to `cursor`; `more` after that; or `reset`, not to be had."""
-
-    lines: list[Line]
-    cursor: Cursor
-    more: bool
-    reset: bool = False
 
 
 def wanted(text: str | None) -> Cursor | None:
@@ -98,27 +89,6 @@ def _check_present(channel: Channel, seat: Seat) -> None:
         raise NotFound(UNKNOWN)
 
 
-def past(channel: Channel, scope: Scope, cursor: Cursor) -> Past:
-    """What the scope's data rooms heard after the cursor, from memory if it reaches, else from the log."""
-    channel.reach(cursor)
-    with channel.lock:
-        now = channel.state
-        if cursor.epoch == now.epoch and now.position(scope) <= cursor.seq <= now.seq:
-            return Past([], Cursor(now.epoch, now.seq), more=False)
-        if cursor.epoch == now.epoch and not channel.remembers(cursor):
-            channel.recall()
-        if channel.remembers(cursor):
-            lines = [x for x in channel.memory.after(cursor.seq) if x.is_data and scope.shows(x.tenant_id)]
-            return Past(lines, Cursor(now.epoch, now.seq), more=False)
-    with snapshot() as session:
-        row = session.get(Organization, channel.organization_id)
-        if row is None or row.epoch != cursor.epoch or not row.pruned_through <= cursor.seq <= now.seq:
-            return Past([], Cursor(now.epoch, now.seq), more=False, reset=True)
-        lines = feed.read(session, row.id, now.epoch, cursor.seq, now.seq, scope, limit=feed.PAGE)
-    through = lines[-1].seq if len(lines) == feed.PAGE else now.seq
-    return Past(lines, Cursor(now.epoch, through), more=True)
-
-
 def enter_data(
     channel: Channel,
     seat: Seat,
@@ -139,11 +109,11 @@ def enter_data(
     while True:
         more = after is not None
         while more and after is not None:  # empty-handed: no lock and no session while it is sent
-            page = past(channel, seat.scope, after)
+            page = replay.after(channel, seat.scope, after)
             _check_present(channel, seat)
             replayed += _send(seat, page.lines, rooms, heard)
             after, more, reset = (None if page.reset else page.cursor), page.more, page.reset
-            source = counts.RESET if reset else counts.DATABASE if more else source
+            source = source if page.source == counts.MEMORY else page.source
             seat.connection.wait_until_drained()
         with channel.lock:
             _check_present(channel, seat)
