@@ -26,7 +26,7 @@ from statuspage import config, create_app
 from statuspage.database import db
 from statuspage.live import hub
 from statuspage.live.hub import Hub
-from statuspage.models import token, user
+from statuspage.models import consumer, token, user
 from tests.browser.visit import SWITCHES, chromium
 from tests.cast import Cast
 
@@ -142,6 +142,7 @@ def app(migrated_app: Flask) -> Iterator[Flask]:
             for table in _roots():
                 connection.execute(table.delete())
         token._uses.clear()
+        consumer._seen.clear()
         migrated_app.extensions["live"].hub.channels.clear()
         yield migrated_app
         db.session.remove()

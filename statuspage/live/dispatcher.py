@@ -10,7 +10,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from ..database import db, note_failure, transaction
-from ..models import token
+from ..models import consumer, token
 from ..models.organization import Organization
 from .hub import Hub
 
@@ -90,9 +90,10 @@ class Dispatcher:
                     organization.turn_day()
 
     def _store_uses(self) -> None:
-        if token.uses_pending():
+        if token.uses_pending() or consumer.seen_pending():
             with transaction():
                 token.store_uses()
+                consumer.store_seen()
 
 
 def turn_day_if_due(organization: Organization) -> None:
