@@ -26,6 +26,7 @@ from .audience import Room, Seat
 from .boards import UNKNOWN, Boards, board_room
 from .feed import Line
 from .message import Cursor, Message
+from .proofs import Proofs
 from .replay import Pages
 from .state import State
 
@@ -51,6 +52,7 @@ class Channel(Boards):
         self.watched: Callable[[], bool] = lambda: False  # whether who looks at the log rings this channel
         self._rung = self._seen = object()
         self.pages = Pages()
+        self.proofs = Proofs()
         self._foreign: deque[str] = deque(maxlen=FOREIGN)  # epochs that a look did not find here
 
     # --- bringing it forward -----------------------------------------------------------------------

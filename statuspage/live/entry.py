@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..database import snapshot
-from ..models.access import Proof
+from ..models.access import NOBODY, Proof
 from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.role import Role, may
 from ..models.scope import Scope
+from ..models.token import note_use
 from . import counts, replay, views
 from .audience import Seat
 from .boards import UNKNOWN, board_room
@@ -57,17 +58,26 @@ def prove_visitor(channel: Channel, seat: Seat) -> Role:
         return role
 
 
-def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof, Role | None]]) -> Role:
+def prove(
+    channel: Channel,
+    seat: Seat,
+    role_of: Callable[[Session], tuple[Proof, Role | None]],
+    brought: Hashable = None,
+) -> Role:
     """The role of a registered seat: `role_of` runs until no change of access came in between.
 
     What the seat hears next is of the same life of the log as the proof: a right to read from now on
-    is no right to what this process still remembers of a private past.
+    is no right to what this process still remembers of a private past. `brought`: what a client is known
+    again by, see proofs.py.
     """
+    if brought and (known := _prove_again(channel, seat, brought)):
+        return known
     while True:
         seen = channel.access_changes
         with snapshot() as session:
             proof, role = role_of(session)
             epoch = session.scalar(select(Organization.epoch).filter_by(id=channel.organization_id))
+            token = session.info.get("proved")
         if role is None or epoch is None or not may(role, views.verb(seat.view)):
             raise NotFound(UNKNOWN)
         if epoch != channel.state.epoch:
@@ -80,7 +90,32 @@ def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof
                     raise NotFound(UNKNOWN)
                 if proof.expires_at:
                     channel.expiring.add(seat)
+                if brought and token and token.organization_id == channel.organization_id:
+                    channel.proofs.keep((seen, epoch), (seat.scope, brought), proof, role)
                 return role
+
+
+def _prove_again(channel: Channel, seat: Seat, brought: Hashable) -> Role | None:
+    """The role of who was proved a while ago, if access has not changed since; None: ask the database.
+
+    A change that this state does not know yet is met by the seat, for it is registered.
+    """
+    channel.advance()
+    with channel.lock:
+        _check_present(channel, seat)
+        access = channel.access_changes, channel.state.epoch
+        proof, role = channel.proofs.find(access, (seat.scope, brought)) or (NOBODY, None)
+        if not may(role, views.verb(seat.view)):
+            return None
+        seat.proof = proof
+        if seat.expired:
+            return None
+        seat.role = role
+        if proof.expires_at:
+            channel.expiring.add(seat)
+    if proof.token_id:
+        note_use(proof.token_id)
+    return role
 
 
 def _check_present(channel: Channel, seat: Seat) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from flask import Flask
@@ -29,6 +29,7 @@ from .consuming import Acknowledgements
 from .entry import Joined
 from .hub import Hub
 from .message import Cursor, Message
+from .proofs import brought
 from .views import DATA
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ class Sockets:
             connection,
             claim,
             (lambda session, scope: claimed(session, secret, scope, claim)) if claims else None,
+            brought(secret, claim.user_id, claim.user_role),
             claim.consumer_id,
         )
         connection.secret, connection.cap = secret, seat.proof.cap
@@ -145,6 +147,7 @@ class Sockets:
             connection,
             wish,
             (lambda session, scope: proved(session, secret, scope, cap)) if secret else None,
+            brought(secret, cap),
         )
         return Message(
             "joined-organization",
@@ -190,6 +193,7 @@ class Sockets:
         connection: SocketConnection,
         wish: Join,
         prove: Callable[[Session, Scope], tuple[Proof, Role | None]] | None,
+        brought: Hashable,
         consumer_id: str | None = None,
     ) -> tuple[Seat, Joined]:
         """Register, prove, replay, enter: in this order, so that nothing is missed and nothing leaks.
@@ -206,7 +210,7 @@ class Sockets:
             if prove is None:
                 entry.prove_visitor(channel, seat)
             else:
-                entry.prove(channel, seat, lambda session: prove(session, scope))
+                entry.prove(channel, seat, lambda session: prove(session, scope), brought)
             cursor = wish.cursor
             if consumer_id:
                 consuming.check_alone(connection.seats, wish.organization_id, consumer_id)
