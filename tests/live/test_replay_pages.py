@@ -181,7 +181,7 @@ def test_a_crowd_from_before_what_is_remembered_reads_each_page_of_the_log_once(
 
 
 def test_what_is_edited_is_read_again_for_who_asks_then(cast, acme, monkeypatch):
-    """Also by who waited for a page that somebody began to read before."""
+    """Also when it was edited while somebody read the page."""
     acme.memory = Memory(acme.state.seq, 1)
     start = cursor_of(cast.acme)
     with transaction(cast.acme):
@@ -208,6 +208,48 @@ def test_what_is_edited_is_read_again_for_who_asks_then(cast, acme, monkeypatch)
         heard = str([message.payload for message in join(acme, cast.acme.scope, start).connection.heard])
         assert "Old name" not in heard
         assert "New name" in heard
+
+
+@pytest.mark.one_database
+def test_whoever_waited_for_a_page_while_something_was_edited_reads_it_anew(cast):
+    """The first reader's snapshot is from before the edit, the other's question may be from after it."""
+    pages, key = replay.Pages(), (cast.acme.scope, Cursor("e", 1))
+    reading, go_on = threading.Event(), threading.Event()
+    old, new = (replay.Page([], Cursor("e", number)) for number in (2, 3))
+    got = {}
+
+    def read_slowly() -> replay.Page:
+        reading.set()
+        go_on.wait(10)
+        return old
+
+    first = threading.Thread(target=lambda: got.update(first=pages.page(key, read_slowly)))
+    first.start()
+    assert reading.wait(10)
+    shared, taken = pages._pages[key], threading.Event()
+    shared.lock = Watched(shared.lock, taken)
+    second = threading.Thread(target=lambda: got.update(second=pages.page(key, lambda: new)))
+    second.start()
+    assert taken.wait(10), "it waits for the same page"
+    pages.clear()
+    go_on.set()
+    for thread in (first, second):
+        thread.join(10)
+    assert got == {"first": old, "second": new}
+
+
+class Watched:
+    """A lock that tells that somebody asks for it."""
+
+    def __init__(self, lock, asked: threading.Event) -> None:
+        self._lock, self._asked = lock, asked
+
+    def __enter__(self) -> None:
+        self._asked.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_error) -> None:
+        self._lock.release()
 
 
 def test_pages_are_few_and_go_when_nobody_asks(cast, acme):
