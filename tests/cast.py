@@ -20,7 +20,7 @@ class Cast:
     """Acme (public; tenants North, public, and South, private) and Globex (private; tenant East).
 
     `tokens` by name: acme-viewer, acme-editor, acme-admin, acme-owner (organization-wide),
-    north-editor, south-editor (one tenant), globex-owner, operator (the whole install).
+    north-editor, north-admin, south-editor (one tenant), globex-owner, operator (the whole install).
     """
 
     acme: Organization
@@ -68,6 +68,7 @@ class Cast:
             for role in ("viewer", "editor", "admin", "owner"):
                 cast.hire(f"acme-{role}", Role(role), acme)
             cast.hire("north-editor", Role.EDITOR, acme, north)
+            cast.hire("north-admin", Role.ADMIN, acme, north)
             cast.hire("south-editor", Role.EDITOR, acme, south)
             cast.hire("globex-owner", Role.OWNER, globex)
             operator = cast.users["operator"] = User.create(name="operator", operator=True)

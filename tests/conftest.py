@@ -27,7 +27,7 @@ from statuspage import config, create_app
 from statuspage.database import db
 from statuspage.live import hub
 from statuspage.live.hub import Hub
-from statuspage.models import token, user
+from statuspage.models import consumer, token, user
 from tests.browser.visit import SWITCHES, chromium
 from tests.cast import Cast
 
@@ -141,7 +141,8 @@ def app(migrated_app: Flask) -> Iterator[Flask]:
         with db.engine.begin() as connection:
             for table in _roots():
                 connection.execute(table.delete())
-        token._uses.clear()
+        token.last_use.noted.clear()
+        consumer.last_seen.noted.clear()
         migrated_app.extensions["live"].hub.channels.clear()
         migrated_app.extensions["live"].elsewhere.forget()
         yield migrated_app

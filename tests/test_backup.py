@@ -82,7 +82,7 @@ def test_everything_comes_back_and_nothing_of_later(app, lived_in):
         assert row.epoch not in epochs.values(), "no position from after the backup is good"
         assert row.pruned_through == row.seq
         with transaction(row):
-            row.epoch, row.pruned_through = epochs[row.id], 0
+            row.epoch, row.pruned_through, row.epoch_birth = epochs[row.id], 0, 0
     assert contents() == before | {name: [] for name in backup.PASSING}, "and nobody is signed in"
     assert [id for id, _ in node.living(db.session())] == ["n1"], "what runs, runs on"
 

@@ -1,4 +1,4 @@
-"""Consumers, whose position in the log is kept for them."""
+"""Consumers, whose position in the log is kept for them, and where in the log an epoch began."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -44,7 +44,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_consumer_tenant_id", "consumer", ["tenant_id"])
     op.create_index("ix_consumer_user_id", "consumer", ["user_id"])
+    op.add_column("organization", sa.Column("epoch_birth", sa.Integer(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
+    op.drop_column("organization", "epoch_birth")
     op.drop_table("consumer")

@@ -5,7 +5,9 @@ Everything that delivers or enters a room holds `lock`, so each seat gets each l
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,7 +15,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from ..clock import now
-from ..database import snapshot
+from ..database import note_failure, snapshot
 from ..models.access import role_in
 from ..models.errors import NotFound
 from ..models.organization import Organization
@@ -24,11 +26,18 @@ from .audience import Room, Seat
 from .boards import UNKNOWN, Boards, board_room
 from .feed import Line
 from .message import Cursor, Message
+from .proofs import Proofs
+from .replay import Pages
 from .state import State
+
+log = logging.getLogger(__name__)
 
 HEAD = select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
     Organization.id == bindparam("organization")
 )
+
+
+FOREIGN = 16  # epochs: after a restore everybody comes back with the same old one
 
 
 class Channel(Boards):
@@ -43,6 +52,9 @@ class Channel(Boards):
         self.watched: Callable[[], bool] = lambda: False  # whether who looks at the log rings this channel
         self.draining: Callable[[], bool] = lambda: False  # whether this process stops soon
         self._rung = self._seen = object()
+        self.pages = Pages()
+        self.proofs = Proofs()
+        self._foreign: deque[str] = deque(maxlen=FOREIGN)  # epochs that a look did not find here
 
     # --- bringing it forward -----------------------------------------------------------------------
 
@@ -77,9 +89,21 @@ class Channel(Boards):
             self._seen = rung
 
     def reach(self, cursor: Cursor | None) -> None:
-        """Bring it forward to where a client comes from: a node that is ahead of this one."""
-        if cursor and (cursor.epoch != self.state.epoch or cursor.seq > self.state.seq):
-            self.look()
+        """Bring it forward to where a client comes from: a node that is ahead of this one.
+
+        An epoch that was not found is not looked for again: what is over does not come back.
+        """
+        if cursor and self._is_ahead(cursor):
+            with self.lock:
+                if self._is_ahead(cursor):  # whoever had the lock may have looked
+                    self.look()
+                    if cursor.epoch != self.state.epoch:
+                        self._foreign.append(cursor.epoch)
+
+    def _is_ahead(self, cursor: Cursor) -> bool:
+        if cursor.epoch == self.state.epoch:
+            return cursor.seq > self.state.seq
+        return cursor.epoch not in self._foreign
 
     def _look(self, view: str | None) -> None:
         with snapshot() as session:
@@ -97,6 +121,8 @@ class Channel(Boards):
                 loaded = loading.follow(session, self.state, lines, self._views(view), whole=view is not None)
             assert loaded is not None  # the snapshot still has the row
             self.memory.forget(session, lines)
+            if missed or any(line.blanks for line in lines):
+                self.pages.clear()
             if missed or any(line.is_access for line in lines):
                 self._reauthorise(session)
         self._take(loaded, lines, missed)
@@ -133,17 +159,31 @@ class Channel(Boards):
         overall = {scope: self.state.status(scope) for scope in self._status_scopes()}
         self.state = loaded
         self._statuses = {}
-        if missed:
-            self._reset()
-        for line in lines:
-            self.memory.add(line)
-            self._tell(line)
-        for scope, before in overall.items():
-            if loaded.has(scope) and loaded.status(scope) != before:
-                self.deliver(scope.room, self.status_message(scope))
         for board in self.boards.values():
             board.lost = board.lost or missed
+        if missed:
+            self.memory.clear(loaded.seq)
+        for line in lines:
+            self.memory.add(line)
+        # From here on it is where it says it is; what cannot be told now is there for who asks for it.
+        if missed:
+            self._attempt(self._reset)
+        for line in lines:
+            self._attempt(self._tell, line)
+        for scope, before in overall.items():
+            if loaded.has(scope) and loaded.status(scope) != before:
+                self._attempt(self._tell_status, scope)
         self.on_move()
+
+    def _attempt(self, tell: Callable[..., None], *what: Any) -> None:
+        """What fails keeps nobody from hearing the rest."""
+        try:
+            tell(*what)
+        except Exception as error:
+            note_failure(log, error, "Organization %s: something could not be told", self.organization_id)
+
+    def _tell_status(self, scope: Scope) -> None:
+        self.deliver(scope.room, self.status_message(scope))
 
     def _tell(self, line: Line) -> None:
         if not line.is_data:
@@ -160,7 +200,6 @@ class Channel(Boards):
 
     def _reset(self) -> None:
         """The log starts anew, or was pruned under us: data clients read the state again."""
-        self.memory.clear(self.state.seq)
         for room in self._data_rooms():
             room.position = self.state.seq
             room.deliver(Message("reset", {"cursor": str(self._head_cursor())}, str(self._head_cursor())))
@@ -189,9 +228,12 @@ class Channel(Boards):
                 head = session.execute(HEAD, {"organization": self.organization_id}).one_or_none()
                 if head is None or head.epoch != self.state.epoch:
                     return
-                floor = max(self.memory.reach, head.pruned_through)
-                lines = self._lines(session, floor, self.memory.floor)
-            self.memory.recall(lines, floor)
+                end = self.memory.floor
+                floor = min(end, max(self.memory.reach, head.pruned_through))
+                older = feed.stream(
+                    session, self.organization_id, self.state.epoch, floor, end, newest_first=True
+                )
+                self.memory.recall(older, floor)
 
     def status_message(self, scope: Scope) -> Message:
         """The derived `status-update`: the last state, not a line of the log, so without `id`."""

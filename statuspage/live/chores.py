@@ -10,7 +10,7 @@ from contextlib import suppress
 from flask import Flask
 
 from ..database import Gone, db, note_failure, transaction
-from ..models import token
+from ..models import consumer, token
 from ..models.organization import Organization
 from .hub import Hub
 
@@ -46,8 +46,9 @@ class Chores:
                 self._attempt(lambda id=id: _turn_day(id))  # type: ignore[misc]
 
     def store_uses(self) -> None:
-        """Write down when tokens were used last."""
-        self._attempt(token.store_uses)
+        """Write down when tokens and consumers were used last."""
+        self._attempt(token.last_use.store)
+        self._attempt(consumer.last_seen.store)
 
     def _attempt(self, step: Callable[[], None]) -> None:
         """What fails is tried again at the next turn; the others go on."""

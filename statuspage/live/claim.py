@@ -51,7 +51,7 @@ def _proof_of(session: Session, secret: str | None) -> Proof:
     if proof is None:
         raise Refusal("This token is unknown, expired or revoked.")
     if proof.token_id:
-        token.note_use(proof.token_id)
+        token.last_use.note(proof.token_id)
     return proof
 
 

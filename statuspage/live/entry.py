@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from ..database import snapshot
-from ..models.access import Proof
+from ..models import token
+from ..models.access import NOBODY, Proof
 from ..models.errors import NotFound
 from ..models.organization import Organization
 from ..models.role import Role, may
 from ..models.scope import Scope
-from . import counts, feed, views
+from . import counts, replay, views
 from .audience import Seat
 from .boards import UNKNOWN, board_room
 from .channel import Channel
@@ -28,15 +29,6 @@ class Joined(NamedTuple):
     cursor: str
     replayed: int
     reset: bool
-
-
-class Past(NamedTuple):
-    """A page of a scope's data lines: up to `cursor`; `more` after that; or `reset`, not to be had."""
-
-    lines: list[Line]
-    cursor: Cursor
-    more: bool
-    reset: bool = False
 
 
 def wanted(text: str | None) -> Cursor | None:
@@ -66,17 +58,26 @@ def prove_visitor(channel: Channel, seat: Seat) -> Role:
         return role
 
 
-def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof, Role | None]]) -> Role:
+def prove(
+    channel: Channel,
+    seat: Seat,
+    role_of: Callable[[Session], tuple[Proof, Role | None]],
+    brought: Hashable = None,
+) -> Role:
     """The role of a registered seat: `role_of` runs until no change of access came in between.
 
     What the seat hears next is of the same life of the log as the proof: a right to read from now on
-    is no right to what this process still remembers of a private past.
+    is no right to what this process still remembers of a private past. `brought`: what a client is known
+    again by, see proofs.py.
     """
+    if brought and (known := _prove_again(channel, seat, brought)):
+        return known
     while True:
         seen = channel.access_changes
         with snapshot() as session:
             proof, role = role_of(session)
             epoch = session.scalar(select(Organization.epoch).filter_by(id=channel.organization_id))
+            token = session.info.get("proved")
         if role is None or epoch is None or not may(role, views.verb(seat.view)):
             raise NotFound(UNKNOWN)
         if epoch != channel.state.epoch:
@@ -89,34 +90,38 @@ def prove(channel: Channel, seat: Seat, role_of: Callable[[Session], tuple[Proof
                     raise NotFound(UNKNOWN)
                 if proof.expires_at:
                     channel.expiring.add(seat)
+                if brought and token and token.organization_id == channel.organization_id:
+                    channel.proofs.keep((seen, epoch), (seat.scope, brought), proof, role)
                 return role
+
+
+def _prove_again(channel: Channel, seat: Seat, brought: Hashable) -> Role | None:
+    """The role of who was proved a while ago, if access has not changed since; None: ask the database.
+
+    A change that this state does not know yet is met by the seat, for it is registered.
+    """
+    channel.advance()
+    with channel.lock:
+        _check_present(channel, seat)
+        access = channel.access_changes, channel.state.epoch
+        proof, role = channel.proofs.find(access, (seat.scope, brought)) or (NOBODY, None)
+        if not may(role, views.verb(seat.view)):
+            return None
+        seat.proof = proof
+        if seat.expired:
+            return None
+        seat.role = role
+        if proof.expires_at:
+            channel.expiring.add(seat)
+    if proof.token_id:
+        token.last_use.note(proof.token_id)
+    return role
 
 
 def _check_present(channel: Channel, seat: Seat) -> None:
     """NotFound when the seat was taken away, or its client left, in the meantime."""
     if seat.ended or channel.gone:
         raise NotFound(UNKNOWN)
-
-
-def past(channel: Channel, scope: Scope, cursor: Cursor) -> Past:
-    """What the scope's data rooms heard after the cursor, from memory if it reaches, else from the log."""
-    channel.reach(cursor)
-    with channel.lock:
-        now = channel.state
-        if cursor.epoch == now.epoch and now.position(scope) <= cursor.seq <= now.seq:
-            return Past([], Cursor(now.epoch, now.seq), more=False)
-        if cursor.epoch == now.epoch and not channel.remembers(cursor):
-            channel.recall()
-        if channel.remembers(cursor):
-            lines = [x for x in channel.memory.after(cursor.seq) if x.is_data and scope.shows(x.tenant_id)]
-            return Past(lines, Cursor(now.epoch, now.seq), more=False)
-    with snapshot() as session:
-        row = session.get(Organization, channel.organization_id)
-        if row is None or row.epoch != cursor.epoch or not row.pruned_through <= cursor.seq <= now.seq:
-            return Past([], Cursor(now.epoch, now.seq), more=False, reset=True)
-        lines = feed.read(session, row.id, now.epoch, cursor.seq, now.seq, scope, limit=feed.PAGE)
-    through = lines[-1].seq if len(lines) == feed.PAGE else now.seq
-    return Past(lines, Cursor(now.epoch, through), more=True)
 
 
 def enter_data(
@@ -139,11 +144,11 @@ def enter_data(
     while True:
         more = after is not None
         while more and after is not None:  # empty-handed: no lock and no session while it is sent
-            page = past(channel, seat.scope, after)
+            page = replay.after(channel, seat.scope, after)
             _check_present(channel, seat)
             replayed += _send(seat, page.lines, rooms, heard)
             after, more, reset = (None if page.reset else page.cursor), page.more, page.reset
-            source = counts.RESET if reset else counts.DATABASE if more else source
+            source = source if page.source == counts.MEMORY else page.source
             seat.connection.wait_until_drained()
         with channel.lock:
             _check_present(channel, seat)

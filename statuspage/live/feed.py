@@ -1,20 +1,23 @@
 """The data view: lines of the log after a position, as the messages that data clients get."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from ..clock import iso
 from ..models.event import ACCESS, DATA_NAMES, Event
+from ..models.organization import Organization, Tenant
 from ..models.scope import Scope
 from .message import Cursor, Message
 
 PAGE = 500  # lines read from the log at a time
+STEP = 50  # lines fetched at a time where each of them may be large
 LINES = (
     select(Event)
     .where(
@@ -25,6 +28,7 @@ LINES = (
     .order_by(Event.seq)
     .limit(bindparam("limit"))
 )
+BACKWARDS = LINES.order_by(None).order_by(Event.seq.desc())
 THESE = select(Event).where(
     Event.organization_id == bindparam("organization"),
     Event.seq.in_(bindparam("numbers", expanding=True)),
@@ -55,6 +59,16 @@ class Line:
     @property
     def is_access(self) -> bool:
         return self.name == ACCESS
+
+    @property
+    def blanks(self) -> bool:
+        """Whether words may have been taken out of older lines with it."""
+        return self.type in ("updated", "deleted", "tenant-deleted")
+
+    @cached_property
+    def size(self) -> int:
+        """Characters of its data as JSON: what there are many bytes of, if there are many."""
+        return len(json.dumps(self.data, ensure_ascii=False))
 
     @property
     def room(self) -> str:
@@ -103,11 +117,68 @@ def read(
     limit: int = PAGE,
 ) -> list[Line]:
     """Lines with after < seq <= through, in order, at most `limit`; of a scope: its data lines only."""
-    query = LINES
-    if scope:
-        query = query.where(scope.where(Event.tenant_id), Event.name.in_(DATA_NAMES))
     asked = {"organization": organization_id, "after": after, "through": through, "limit": limit}
-    return [_line(event, epoch) for event in session.scalars(query, asked)]
+    return [_line(event, epoch) for event in session.scalars(_of_scope(LINES, scope), asked)]
+
+
+def stream(
+    session: Session,
+    organization_id: str,
+    epoch: str,
+    after: int,
+    through: int,
+    scope: Scope | None = None,
+    *,
+    newest_first: bool = False,
+) -> Iterator[Line]:
+    """The same for who takes them one by one, and may stop: they are not all in memory at once.
+
+    Without a limit there is no more than a page and one of a scope, so that its end shows.
+    """
+    query = _of_scope(BACKWARDS if newest_first else LINES, scope)
+    limit = PAGE + 1 if scope else through - after
+    asked = {"organization": organization_id, "after": after, "through": through, "limit": limit}
+    with session.scalars(query, asked, execution_options={"yield_per": STEP}) as rows:
+        for event in rows:
+            yield _line(event, epoch)
+
+
+def last_pruned(session: Session, organization: Organization, scope: Scope) -> int:
+    """The number of the last data line of the scope that is not to be had any more; 0 if there was none.
+
+    The first one that is left of each room tells which was before it.
+    """
+    if scope.whole:
+        return _before(session, organization, Event.since_any, organization.data_seq)
+    own = Event.tenant_id.is_(None)
+    found = _before(session, organization, Event.since, organization.own_data_seq, own)
+    if scope.tenant_id:
+        tenant = session.get(Tenant, scope.tenant_id)
+        theirs = Event.tenant_id == scope.tenant_id
+        last = tenant.data_seq if tenant else organization.seq
+        found = max(found, _before(session, organization, Event.since, last, theirs))
+    return found
+
+
+def _before(session: Session, organization: Organization, since: Any, last: int, *of: Any) -> int:
+    """`since` of the first of these data lines that is left; where none is, it was the last one."""
+    left = (
+        select(since)
+        .where(
+            Event.organization_id == organization.id,
+            Event.seq > organization.pruned_through,
+            Event.name.in_(DATA_NAMES),
+            *of,
+        )
+        .order_by(Event.seq)
+        .limit(1)
+    )
+    found = session.scalar(left)
+    return last if found is None else found
+
+
+def _of_scope(query: Select[Event], scope: Scope | None) -> Select[Event]:
+    return query.where(scope.where(Event.tenant_id), Event.name.in_(DATA_NAMES)) if scope else query
 
 
 def reread(session: Session, lines: Sequence[Line]) -> list[Line]:

@@ -189,6 +189,7 @@ class Hub:
             channel.end_expired()
             channel.push_due()
             channel.drop_idle_boards(before)
+            channel.pages.drop(before)
         self._forget_idle(before)
 
     def _forget_idle(self, before: float) -> None:

@@ -9,32 +9,45 @@ from sqlalchemy.orm import Session
 from . import feed
 from .feed import Line
 
-REMEMBERED = 1000
+REMEMBERED = 1000  # lines
+REMEMBERED_SIZE = (
+    8 << 20
+)  # of all of them, see Line.size: a line may carry an incident with all that was said
 
 
 class Memory:
-    """Every line after `floor`, as the log has it now."""
+    """Every line after `floor`, as the log has it now: the last ones, as many as there is room for."""
 
-    def __init__(self, floor: int, size: int = REMEMBERED) -> None:
-        self._size = size
-        self._lines: deque[Line] = deque(maxlen=size)
+    def __init__(self, floor: int, most: int = REMEMBERED, largest: int = REMEMBERED_SIZE) -> None:
+        self._most, self._largest = most, largest
+        self._lines: deque[Line] = deque()
+        self._size = 0
         self.floor = floor
         self.recalled = False
 
     def add(self, line: Line) -> None:
-        if len(self._lines) == self._lines.maxlen:
-            self.floor = self._lines[0].seq
         self._lines.append(line)
+        self._size += line.size
+        while len(self._lines) > self._most or self._size > self._largest:
+            oldest = self._lines.popleft()
+            self._size -= oldest.size
+            self.floor = oldest.seq
 
     @property
     def reach(self) -> int:
         """Where the lines would begin that there is room for before those at hand."""
-        return max(0, self.floor - (self._size - len(self._lines)))
+        return max(0, self.floor - (self._most - len(self._lines)))
 
-    def recall(self, lines: Iterable[Line], floor: int) -> None:
-        """These come before those at hand, and all after `floor` is among them: from before this process."""
-        self._lines.extendleft(reversed(list(lines)))
-        self.floor, self.recalled = floor, True
+    def recall(self, older: Iterable[Line], floor: int) -> None:
+        """Those before the ones at hand, back to `floor`, the newest first: from before this process."""
+        self.recalled = True
+        for line in older:
+            if self._size + line.size > self._largest:
+                self.floor = line.seq
+                return
+            self._lines.appendleft(line)
+            self._size += line.size
+        self.floor = floor
 
     def after(self, seq: int) -> Iterator[Line]:
         """Those after this one, in order; found from the end, for it is the end that most ask for."""
@@ -44,6 +57,7 @@ class Memory:
     def clear(self, floor: int) -> None:
         """The log starts anew here."""
         self._lines.clear()
+        self._size = 0
         self.floor, self.recalled = floor, False
 
     def forget(self, session: Session, news: Iterable[Line]) -> None:
@@ -61,7 +75,8 @@ class Memory:
             return
         stale = [line for line in self._lines if line.subject in blanked or line.tenant_id in gone]
         fresh = {line.seq: line for line in feed.reread(session, stale)}
-        self._lines = deque((fresh.get(line.seq, line) for line in self._lines), self._lines.maxlen)
+        self._lines = deque(fresh.get(line.seq, line) for line in self._lines)
+        self._size = sum(line.size for line in self._lines)
 
     def _last_of(self, subjects: set[str]) -> list[Line]:
         """The newest line about each of these."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from flask import Flask
@@ -30,6 +30,8 @@ from .consuming import Acknowledgements
 from .entry import Joined
 from .hub import Hub
 from .message import Cursor, Message
+from .payloads import payload, position, refused, words
+from .proofs import brought
 from .views import DATA
 
 log = logging.getLogger(__name__)
@@ -96,14 +98,14 @@ class Sockets:
             try:
                 connection.hold_to(self._rate)
                 with self._app.app_context():
-                    answer = handler(connection, _shape(schema, data))
+                    answer = handler(connection, payload(schema, data))
             except Refusal as refusal:
-                answer = _failure(failure, refusal.message)
+                answer = refused(failure, refusal.message)
             except ValidationError as error:
-                answer = _failure(failure, _words(error))
+                answer = refused(failure, words(error))
             except Exception as error:
                 note_failure(log, error, "A Socket.IO handler failed")
-                answer = _failure(failure, "Something failed on our side. Please try again.")
+                answer = refused(failure, "Something failed on our side. Please try again.")
             connection.deliver(answer)
             return answer.payload
 
@@ -111,7 +113,7 @@ class Sockets:
 
     def _unknown(self, event: str, sid: str, *_data: Any) -> dict[str, Any] | None:
         return self._handler(
-            Ping, lambda connection, _: _failure("error", "There is no such event."), "error"
+            Ping, lambda connection, _: refused("error", "There is no such event."), "error"
         )(sid)
 
     # --- the events --------------------------------------------------------------------------------
@@ -125,6 +127,7 @@ class Sockets:
             connection,
             claim,
             (lambda session, scope: claimed(session, secret, scope, claim)) if claims else None,
+            brought(secret, claim.user_id, claim.user_role),
             claim.consumer_id,
         )
         connection.secret, connection.cap = secret, seat.proof.cap
@@ -137,7 +140,7 @@ class Sockets:
                 "organizationId": claim.organization_id,
                 "tenantId": claim.tenant_id,
                 "role": seat.role.value,
-                **_joined(joined),
+                **position(joined),
             },
         )
 
@@ -147,10 +150,11 @@ class Sockets:
             connection,
             wish,
             (lambda session, scope: proved(session, secret, scope, cap)) if secret else None,
+            brought(secret, cap),
         )
         return Message(
             "joined-organization",
-            {"organizationId": wish.organization_id, "tenantId": wish.tenant_id, **_joined(joined)},
+            {"organizationId": wish.organization_id, "tenantId": wish.tenant_id, **position(joined)},
         )
 
     def _leave(self, connection: SocketConnection, wish: Leave) -> Message:
@@ -192,6 +196,7 @@ class Sockets:
         connection: SocketConnection,
         wish: Join,
         prove: Callable[[Session, Scope], tuple[Proof, Role | None]] | None,
+        brought: Hashable,
         consumer_id: str | None = None,
     ) -> tuple[Seat, Joined]:
         """Register, prove, replay, enter: in this order, so that nothing is missed and nothing leaks.
@@ -208,7 +213,7 @@ class Sockets:
             if prove is None:
                 entry.prove_visitor(channel, seat)
             else:
-                entry.prove(channel, seat, lambda session: prove(session, scope))
+                entry.prove(channel, seat, lambda session: prove(session, scope), brought)
             cursor = wish.cursor
             if consumer_id:
                 consuming.check_alone(connection.seats, wish.organization_id, consumer_id)
@@ -299,40 +304,7 @@ class Sockets:
             self._hub.loners.add(connection)
 
 
-# --- shapes and answers ----------------------------------------------------------------------------
-
-
 def _cookie(environ: dict[str, Any]) -> str | None:
     """The secret of the browser's session. Pages of other sites cannot bring it: see ORIGINS."""
     said = parse_cookie(environ).get(user_session.COOKIE, "")
     return said[:200] if said.startswith(user_session.PREFIX) else None
-
-
-def _shape(schema: type[Payload], data: tuple[Any, ...]) -> Any:
-    """The one object that an event carries; nothing at all is an empty one."""
-    if len(data) > 1:
-        raise Refusal("Send one object with an event.")
-    return schema.model_validate({} if not data or data[0] is None else data[0])
-
-
-def _joined(joined: Joined) -> dict[str, Any]:
-    return {
-        "cursor": joined.cursor,
-        "replayed": joined.replayed,
-        "reset": joined.reset,
-        "timestamp": iso(now()),
-    }
-
-
-def _failure(name: str, words: str) -> Message:
-    if name == "error":
-        return Message("error", {"message": words})
-    return Message(name, {"error": words, "timestamp": iso(now())})
-
-
-def _words(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if not first["loc"]:
-        return "Send one object with an event."
-    place = ".".join(str(step) for step in first["loc"])
-    return f"{place[:60]}: {first['msg']}."

@@ -16,7 +16,7 @@ from ..models.access import NOBODY, Proof, role_in
 from ..models.connection import Ending
 from ..models.errors import NotFound
 from ..models.scope import Scope
-from . import counts, entry
+from . import counts, entry, replay
 from .audience import Seat, ending_of
 from .channel import UNKNOWN, Channel
 from .memory import REMEMBERED
@@ -245,8 +245,8 @@ class Poll:
         self._channel.advance()
         if cursor is None:
             return {"events": [], "cursor": self._channel.state.cursor(scope), "reset": False}
-        page = entry.past(self._channel, scope, cursor)
-        self._source = counts.RESET if page.reset else counts.DATABASE if page.more else counts.MEMORY
+        page = replay.after(self._channel, scope, cursor)
+        self._source = page.source
         if not page.lines and not page.reset:
             return None
         events = [

@@ -4,17 +4,21 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, select, update
+from sqlalchemy import ForeignKey, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, joinedload, mapped_column, relationship
 
 from ..clock import iso, now
-from ..database import Model, db, new_id, transaction
+from ..database import Model, db, new_id
 from .errors import Conflict, Invalid
+from .last_use import LastUse
 from .organization import Organization, Tenant
 from .scope import Scope
 
 MOST = 100
 """Consumers that one organization may have."""
+
+MOST_OF_ONE = 20
+"""Consumers that one user may have there: nobody takes the places of all others."""
 
 SEEN = timedelta(minutes=1)  # how exactly `seen_at` is kept
 
@@ -61,8 +65,13 @@ class Consumer(Model):
         """
         if find(db.session(), user_id, organization.id, consumer_id):
             raise Conflict("You have a consumer of this name already. Go on with it.", "consumerId")
-        count = select(func.count()).where(cls.organization_id == organization.id)
-        if (db.session.scalar(count) or 0) >= MOST:
+        here = select(func.count()).where(cls.organization_id == organization.id)
+        if (db.session.scalar(here.where(cls.user_id == user_id)) or 0) >= MOST_OF_ONE:
+            raise Conflict(
+                f"You have at most {MOST_OF_ONE} consumers of an organization. Delete one first.",
+                "consumerId",
+            )
+        if (db.session.scalar(here) or 0) >= MOST:
             raise Conflict(f"An organization has at most {MOST} consumers. Delete one first.", "consumerId")
         if position:
             check_position(organization, *position, field="cursor")
@@ -103,11 +112,9 @@ class Consumer(Model):
         return forward
 
     def see(self) -> None:
-        """Note that it asked; at most once a minute, in a transaction of its own, so read it before."""
+        """Remember that it asked; at most once a minute. last_seen.store() writes it."""
         if now() - self.seen_at > SEEN:
-            noted = update(Consumer).where(Consumer.id == self.id).values(seen_at=now())
-            with transaction():
-                db.session.execute(noted)
+            last_seen.note(self.id)
 
     def remove(self) -> None:
         """Forget it and its position. Who listens as it goes on listening, and acknowledges in vain."""
@@ -163,3 +170,9 @@ def locked(ids: Collection[str]) -> dict[str, Consumer]:
         .with_for_update(of=Consumer)
     )
     return {consumer.id: consumer for consumer in db.session.scalars(rows)}
+
+
+# --- last asked ------------------------------------------------------------------------------------
+
+
+last_seen = LastUse(Consumer.seen_at)

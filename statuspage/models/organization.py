@@ -32,7 +32,7 @@ class Organization(Look, Model):
     """The customer of an install. `seq` counts its log; the other counters are the last line of a room.
 
     own_seq: of its own page (any name) · data_seq: of any room (the three names) · own_data_seq: both.
-    Lines up to `pruned_through` are not to be had any more.
+    Lines up to `pruned_through` are not to be had any more; up to `epoch_birth` no position is of this epoch.
     """
 
     __tablename__ = "organization"
@@ -49,6 +49,7 @@ class Organization(Look, Model):
     data_seq: Mapped[int] = mapped_column(default=0)
     own_data_seq: Mapped[int] = mapped_column(default=0)
     pruned_through: Mapped[int] = mapped_column(default=0)
+    epoch_birth: Mapped[int] = mapped_column(default=0)
     embed_origins: Mapped[list[str]] = mapped_column(JSON, default=list)  # who may frame the embed
     indexed: Mapped[bool] = mapped_column(default=True)  # whether search engines are welcome
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -177,7 +178,7 @@ class Organization(Look, Model):
     def renew_epoch(self) -> None:
         """Start a new life of the log: no old cursor, and no guessed one, reads what was before."""
         self.epoch = new_epoch()
-        self.pruned_through = self.seq
+        self.pruned_through = self.epoch_birth = self.seq
 
     def prune(self, through: int) -> None:
         """Forget the lines up to `through`; cursors before it are told to read the state again."""

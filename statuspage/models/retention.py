@@ -14,6 +14,7 @@ from ..database import Gone, database_time, db, give_back_space, let_go, transac
 from . import event, idempotency, session
 from .batch import of_nobody
 from .connection import Connection
+from .consumer import Consumer
 from .figure import LENGTHS, Figure
 from .idempotency import IdempotentRequest
 from .incident import MessageEdit
@@ -44,6 +45,7 @@ PASSING = (
     Passing(Invitation, lambda before: Invitation.expires_at < before),
     Passing(IdempotentRequest, lambda before: IdempotentRequest.created_at < before - idempotency.KEPT),
     Passing(MessageEdit, lambda before: MessageEdit.edited_at < before, "EVENT_DAYS"),
+    Passing(Consumer, lambda before: Consumer.seen_at < before, "EVENT_DAYS"),  # its lines are gone by then
     Passing(Connection, lambda before: Connection.until < before, "CONNECTION_DAYS"),
     Passing(Reach, lambda before: Reach.at < before, "ANALYTICS_DAYS"),
     Passing(Usage, lambda before: Usage.at < before, "ANALYTICS_DAYS"),

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import ForeignKey, bindparam, or_, select, update
+from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import iso, now
-from ..database import Model, db, new_id, transaction
+from ..database import Model, db, new_id
 from .errors import Conflict
 from .event import ACCESS
+from .last_use import LastUse
 from .membership import membership_role
 from .organization import Organization, Tenant
 from .role import Role
@@ -114,31 +115,4 @@ def reach(token: ApiToken) -> list[Organization]:
     return list(db.session.scalars(select(Organization).order_by(Organization.id)))
 
 
-# --- last use --------------------------------------------------------------------------------------
-
-_uses: dict[str, datetime] = {}
-
-
-def note_use(token_id: str) -> None:
-    """Remember that a token was used; store_uses() writes it, in batches and outside the log."""
-    _uses[token_id] = now()
-
-
-def store_uses() -> None:
-    """Write what note_use() remembered, in a transaction of its own; what cannot be written now waits."""
-    uses = dict(_uses)
-    if not uses:
-        return
-    table: Any = ApiToken.__table__
-    newer = or_(table.c.last_used_at.is_(None), table.c.last_used_at < bindparam("moment"))
-    mine = update(table).where(table.c.id == bindparam("token"), newer)
-    rows = [{"token": id, "moment": uses[id]} for id in sorted(uses)]  # two nodes never wait in a ring
-    with transaction():
-        db.session.connection().execute(mine.values(last_used_at=bindparam("moment")), rows)
-    for id, moment in uses.items():
-        if _uses.get(id) is moment:  # else it was used again
-            del _uses[id]
-
-
-def uses_pending() -> bool:
-    return bool(_uses)
+last_use = LastUse(ApiToken.last_used_at)

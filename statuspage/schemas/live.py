@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from .consumer import ConsumerId
+
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 View = Annotated[str, Field(max_length=80, pattern=r"^[a-z0-9/-]+$")]
 CursorText = Annotated[str, Field(max_length=64)]
-ConsumerId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
 
 
 class Payload(BaseModel):

@@ -3,11 +3,11 @@
 from flask import g, request
 
 from ..database import db
+from ..models import token
 from ..models.access import NOBODY, Proof, prove, role_everywhere, role_in
 from ..models.errors import NotAllowed, NotFound
 from ..models.role import Role, may
 from ..models.scope import Scope
-from ..models.token import note_use
 from ..models.user import User
 from .cookie import secret, signed_in
 
@@ -48,7 +48,7 @@ def _read_proof() -> Proof:
             "This token is unknown, expired or revoked. Send `Authorization: Bearer TOKEN`."
         )
     if proof.token_id:
-        note_use(proof.token_id)
+        token.last_use.note(proof.token_id)
     return proof
 
 

@@ -178,8 +178,10 @@ def test_one_that_was_away_for_long_is_seen_and_goes_on(cast, call, tell):
     one = call("acme-viewer")
     assert one.ask("authenticate", **MINE)["replayed"] == 1
     assert one.ids == [id]
+    consumers.last_seen.store()
     db.session.refresh(row)
     assert row.seen_at > long_ago
+    assert not consumers.last_seen.noted
 
 
 @pytest.mark.one_database
@@ -249,6 +251,32 @@ def test_an_organization_has_so_many_consumers(call, monkeypatch):
         assert one.ask("authenticate", **ORG, consumerId=name)["success"]
         one.ask("leave-organization", **ORG)
     assert "at most 2 consumers" in one.ask("authenticate", **ORG, consumerId="c")["error"]
+
+
+@pytest.mark.one_database
+def test_a_user_takes_not_all_of_them(call, monkeypatch):
+    monkeypatch.setattr(consumers, "MOST_OF_ONE", 1)
+    mine, other = call("acme-viewer"), call("acme-editor")
+    assert mine.ask("authenticate", **MINE)["success"]
+    mine.ask("leave-organization", **ORG)
+    assert "at most 1 consumers" in mine.ask("authenticate", **ORG, consumerId="b")["error"]
+    assert other.ask("authenticate", **ORG, consumerId="b")["success"]
+
+
+def test_to_read_takes_no_write(cast, call, tell, monkeypatch):
+    """The disk is full, or somebody writes for long: who has a consumer goes on with it."""
+    call("acme-viewer").ask("authenticate", **MINE)
+    with transaction():
+        db.session.query(Consumer).one().seen_at -= 2 * consumers.SEEN
+    id, one = tell(), call("acme-viewer")
+
+    def fail(self):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(db.session()), "commit", fail)
+        assert one.ask("authenticate", **MINE)["replayed"] == 1
+    assert one.ids == [id]
 
 
 @pytest.mark.one_database

@@ -71,12 +71,12 @@ def test_it_waits_for_no_lock(dispatcher, cast, watched, monkeypatch):
     watched.channel(cast.acme.id)
     yesterday(cast.acme)
     watched.advance(cast.acme.id)
-    token.note_use(cast.token_rows["acme-editor"].id)
+    token.last_use.note(cast.token_rows["acme-editor"].id)
     monkeypatch.setattr(dispatcher._bell, "wait", lambda seconds: None)
     dispatcher.turn()
     organization = db.session.get(Organization, cast.acme.id)
     assert organization.today < organization.local_date()
-    assert token.uses_pending()
+    assert token.last_use.noted
 
 
 def test_a_new_day_is_told_to_all_though_one_is_busy(app, cast, watched, monkeypatch, caplog):
@@ -116,7 +116,7 @@ def test_while_it_is_the_same_day_nobody_is_asked(app, cast, watched, asked):
 def test_the_last_uses_of_tokens_are_written_together_and_not_lost(app, cast, watched, asked):
     ids = sorted(cast.token_rows[name].id for name in ("acme-owner", "acme-editor", "acme-admin"))
     for id in reversed(ids):
-        token.note_use(id)
+        token.last_use.note(id)
 
     def refuse(_session: object) -> None:
         raise Busy
@@ -124,10 +124,10 @@ def test_the_last_uses_of_tokens_are_written_together_and_not_lost(app, cast, wa
     doing = Chores(app, watched)
     with committing.connected_to(refuse):
         doing.store_uses()
-    assert token.uses_pending(), "they were rolled back"
+    assert token.last_use.noted, "they were rolled back"
     asked.clear()
     doing.store_uses()
-    assert not token.uses_pending()
+    assert not token.last_use.noted
     assert len([statement for statement in asked if statement.startswith("UPDATE")]) == 1
     assert all(db.session.get(token.ApiToken, id).last_used_at for id in ids)
 
@@ -137,7 +137,7 @@ def test_an_older_use_from_another_node_takes_no_newer_one_back(app, cast):
     later = datetime.now(UTC) + timedelta(minutes=5)
     with transaction():
         row.last_used_at = later
-    token.note_use(row.id)
-    token.store_uses()
+    token.last_use.note(row.id)
+    token.last_use.store()
     db.session.refresh(row)
     assert row.last_used_at == later

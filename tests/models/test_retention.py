@@ -11,6 +11,7 @@ from statuspage import create_app
 from statuspage.clock import now
 from statuspage.database import db, transaction
 from statuspage.models import retention
+from statuspage.models.consumer import Consumer
 from statuspage.models.event import Event
 from statuspage.models.idempotency import IdempotentRequest, remember
 from statuspage.models.incident import Incident, MessageEdit
@@ -151,9 +152,15 @@ def test_what_has_ended_goes_and_what_has_not_stays(app, cast, monkeypatch):
         db.session.flush()
         for request in db.session.scalars(select(IdempotentRequest).limit(7)):
             request.created_at = now() - timedelta(hours=25)
+        viewer = cast.users["acme-viewer"].id
+        for number in range(3):
+            Consumer.register(cast.acme, None, user_id=viewer, consumer_id=str(number)).seen_at -= timedelta(
+                days=365 * number
+            )
     assert prune() >= 5
     assert (count(UserSession), count(Invitation), count(IdempotentRequest)) == (5, 7, 3)
     assert count(MessageEdit) == 1
+    assert count(Consumer) == 1
 
 
 def test_a_node_that_lost_its_claim_stops(app, cast, monkeypatch):

@@ -283,13 +283,17 @@ STRANGERS = {
         "acme-editor",
         "acme-admin",
         "acme-owner",
-        "north-editor",
+        "north-admin",
         "south-editor",
     ),
-    "east": (None, "acme-viewer", "acme-editor", "acme-admin", "acme-owner", "north-editor", "south-editor"),
-    "south": (None, "north-editor", "globex-owner"),
+    "east": (None, "acme-viewer", "acme-editor", "acme-admin", "acme-owner", "north-admin", "south-editor"),
+    "south": (None, "north-editor", "north-admin", "globex-owner"),
 }
-OUTSIDERS = ("globex-owner", "north-editor")  # the admin is for members of the whole organization
+OUTSIDERS = (
+    "globex-owner",
+    "north-editor",
+    "north-admin",
+)  # the admin is for members of the whole organization
 CASES = [(place, who) for place, strangers in STRANGERS.items() for who in strangers]
 
 
@@ -399,7 +403,7 @@ def test_a_stranger_reads_writes_and_learns_nothing(places, client, place, who):
     assert everything(places) == before
 
 
-@pytest.mark.parametrize("who", [None, "globex-owner", "north-editor", "acme-viewer"])
+@pytest.mark.parametrize("who", [None, "globex-owner", "north-editor", "north-admin", "acme-viewer"])
 def test_readers_of_a_public_page_write_nothing_there(places, client, who):
     with transaction(places.acme):
         group = ServiceGroup.create(places.acme, None, name="Core")
@@ -419,7 +423,7 @@ def test_readers_of_a_public_page_write_nothing_there(places, client, who):
     for (rule, method), request in ROWS.items():
         if method == "GET" or (who == "acme-viewer" and (rule, method) in ANY_MEMBERS):
             continue
-        if (rule, method) == OWN and who in ("acme-viewer", "north-editor"):
+        if (rule, method) == OWN and who in ("acme-viewer", "north-editor", "north-admin"):
             continue
         response = ask(client, method, request(its), places.bearer(who))
         refused = 404 if who in OUTSIDERS and rule.startswith("/admin") else 403
@@ -492,6 +496,23 @@ def test_foreign_ids_in_a_body_are_answered_like_unknown_ones(places, client, wh
     assert ask(its) == ask(nothing)
     assert {status for status, _ in ask(its)} == {422}
     assert everything(places) == before
+
+
+def test_what_a_tenants_admin_may_list_is_that_tenants(places, client):
+    """Also of things that are listed together with the organization's own: whose consumers those are."""
+    own, other = (_consumer(places, places.acme, tenant) for tenant in (places.north, None))
+    for path in ("/api/consumers", "/api/websocket/info"):
+        answer = client.get(
+            f"{path}?organizationId=org-456&tenantId=tenant-789", headers=places.bearer("north-admin")
+        )
+        text = answer.get_data(as_text=True)
+        assert answer.status_code == 200
+        assert (own in text) == (path == "/api/consumers")
+        for foreign in (other, places.places["south"].consumer):
+            assert foreign not in text
+    for id, expected in ((own, 200), (other, 403), (places.places["south"].consumer, 404)):
+        answer = client.get(f"/api/consumers/{id}", headers=places.bearer("north-admin"))
+        assert answer.status_code == expected
 
 
 def test_a_tenant_of_another_organization_is_no_tenant_of_this_one(places, client):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 READ = 16384  # bytes
 GATHERED = 256  # pieces to one write, below the limit of the system (IOV_MAX)
 LINGER = 1  # seconds that a closed connection waits for its peer to read the last bytes and close too
+LARGE = 16384  # bytes: what a piece has at most that counts as one
 MAX_UNSENT = 16 << 20  # bytes that a client may owe us
 SLOW, DEAF = "too slow", "it reads nothing"
 IN, OUT = 1, 4  # epoll's bits: readable, writable
@@ -75,9 +76,11 @@ class Wire:
 
     @property
     def backlog(self) -> int:
-        """How many pieces wait to be sent."""
+        """How many pieces wait to be sent; large ones count as several."""
         unsent = self.unsent
-        return len(unsent) if type(unsent) is list else int(unsent is not None)
+        if type(unsent) is list:
+            return max(len(unsent), sum(map(len, unsent)) // LARGE)
+        return 0 if unsent is None else 1 + len(unsent) // LARGE
 
     def owes(self, data: bytes) -> bool | None:
         """Whether some of these very bytes wait to be sent; None once the connection is over."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Response, current_app
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from ...database import db, transaction
 from ...live.channel import Channel
@@ -31,7 +31,7 @@ FIRST_FIRST = Order(Consumer.created_at, Consumer.id, Moment)
 
 @endpoint("GET", "/consumers", asks=ListQuery, gives=shapes.ConsumerList, refuses=(403,))
 def list_consumers() -> Response:
-    """List your consumers, the oldest first. An admin sees everybody's."""
+    """List your consumers, the oldest first. An admin sees everybody's: of a tenant, only that tenant's."""
     query = read_query(ListQuery)
     scope = Scope(query.organization_id, query.tenant_id, whole=query.scope == "all")
     role = require(scope, "consumer.use")
@@ -40,8 +40,11 @@ def list_consumers() -> Response:
     )
     if not scope.whole:
         rows = rows.where(Consumer.whole.is_(False))
+    mine = Consumer.user_id == current_proof().user_id
     if not may(role, "consumer.list"):
-        rows = rows.where(Consumer.user_id == current_proof().user_id)
+        rows = rows.where(mine)
+    elif scope.tenant_id:  # a role in a tenant is none over what the organization's own page has
+        rows = rows.where(or_(mine, Consumer.tenant_id == scope.tenant_id))
     return answer(FIRST_FIRST.page(rows, query))
 
 

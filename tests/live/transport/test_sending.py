@@ -3,11 +3,13 @@
 import contextlib
 import json
 import re
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import websocket
 
+from statuspage.live.transport.wire import LARGE, Wire
 from tests.live.transport.wire import all_bytes, beside, close_code, handshake, masked, until
 
 
@@ -26,6 +28,16 @@ def read_news(site, count, size):
                 received += sock.recv(65536)
     whole = rb'42\["news",\{"number":(\d+),"text":"x{%d}"\}\]' % size
     return [int(number) for number in re.findall(whole, received)]
+
+
+def test_large_pieces_count_as_several_for_who_waits_until_few_are_left():
+    wire = Wire(SimpleNamespace(is_ready=lambda wire: None), 0, None, 100)  # type: ignore[arg-type]
+    assert wire.backlog == 0
+    for _ in range(3):
+        wire.send(b"small")
+    assert wire.backlog == 3
+    wire.send(bytes(50 * LARGE))
+    assert wire.backlog == 50
 
 
 def test_a_slow_reader_gets_every_byte_of_long_messages(site):

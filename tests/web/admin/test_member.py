@@ -72,7 +72,7 @@ def test_the_list_says_who_may_do_what_where(cast, admin):
     rows = texts(admin.get(f"{BASE}/members"), "members")
     assert "acme-owner Owner A program: it has tokens, and cannot sign in Change acme-owner" in rows
     assert any(row.startswith("north-editor Editor only North") for row in rows)
-    assert len(rows) == 6
+    assert len(rows) == 7
 
 
 def test_somebody_with_an_account_is_a_member_at_once(cast, admin):

@@ -108,8 +108,8 @@ def test_deleting_says_what_goes_and_does_it(cast, admin):
     assert [words(item) for item in page.find_class("goes")[0]] == [
         "1 service",
         "no incidents",
-        "1 member",
-        "1 API token",
+        "2 members",
+        "2 API tokens",
     ]
     assert "north" in tenants()
     assert admin.post(path, {}).location == f"{BASE}/tenants"

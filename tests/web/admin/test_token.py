@@ -103,7 +103,7 @@ def test_a_member_sees_the_own_ones_alone_and_an_admin_all(app, cast, admin):
     assert document(page).xpath("//main/@data-view") == ["admin/sheet"]  # how things are, no more
     rows = texts(admin.get(f"{BASE}/tokens"), "tokens")
     assert rows[0].startswith("Deployment Viewer acme-viewer")
-    assert len(rows) == 7  # six of the cast
+    assert len(rows) == 8  # seven of the cast
 
 
 def test_only_admins_follow_the_list(app, cast, admin):

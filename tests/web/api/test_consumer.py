@@ -130,6 +130,24 @@ def test_a_consumer_is_its_users_own(api, cast, billing, subtests):
 
 
 @pytest.mark.one_database
+def test_a_tenants_admin_lists_that_tenants_consumers_and_the_own(api, cast, billing):
+    """The organization's own page is read there too, but who listens to it is not this admin's business."""
+    of_north = {**NEW, "tenantId": "tenant-789"}
+    ids = [
+        api.post("/consumers", body, by=who).json["id"]
+        for body, who in ((of_north, "north-editor"), (NEW, "north-admin"), (of_north, "acme-viewer"))
+    ]
+    listed = lambda by: [  # noqa: E731
+        each["id"]
+        for each in api.get("/consumers?organizationId=org-456&tenantId=tenant-789", by=by).json["items"]
+    ]
+    assert listed("north-admin") == ids
+    assert listed("north-editor") == ids[:1]
+    assert listed("acme-admin") == [ids[0], ids[2]]
+    assert api.get(f"/consumers/{billing}", by="north-admin").status_code == 403
+
+
+@pytest.mark.one_database
 def test_a_token_reaches_no_further_by_its_users_consumers(api, cast):
     """Another token of the same user goes on with it, if it reaches the scope."""
     whole = {**NEW, "scope": "all"}
@@ -185,4 +203,5 @@ def test_whoever_asks_is_seen_at_most_once_a_minute(api, billing):
         consumer = db.session.get(Consumer, billing)
         consumer.seen_at -= 2 * consumers.SEEN
     waiting(api)
+    consumers.last_seen.store()
     assert seen() > first

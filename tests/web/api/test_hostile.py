@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from statuspage.clock import now
 from statuspage.database import db
-from statuspage.models.token import store_uses
+from statuspage.models.token import last_use
 from tests.web.api.asking import lines
 
 ODD_IDS = ("%00", "%ff%fe", "%ed%a0%80", "%", "%zz", "x" * 5000, "'--", "%F0%9F%92%A5", "a%0d%0ab")
@@ -104,6 +104,6 @@ def test_the_last_use_of_a_token_is_kept(api, cast):
     row = cast.token_rows["acme-editor"]
     assert row.last_used_at is None
     api.get("/services?organizationId=org-456", by="acme-editor")
-    store_uses()
+    last_use.store()
     db.session.refresh(row)
     assert now() - row.last_used_at < timedelta(minutes=1)
