@@ -119,8 +119,8 @@ def test_a_client_that_vanishes_while_it_is_proved_leaves_nothing(wire, hub, cas
         return prove(*arguments)
 
     monkeypatch.setattr(sockets, "proved", prove_slowly)
-    for view in ("data", "page"):
-        wire.call("one", "connect", {"token": cast.tokens["acme-viewer"]})
+    for view, who in (("data", "acme-viewer"), ("page", "acme-editor")):  # who is known is not proved
+        wire.call("one", "connect", {"token": cast.tokens[who]})
         wire.call("one", "join-organization", {"organizationId": cast.acme.id, "view": view})
         assert_empty(wire, hub)
 
