@@ -4,6 +4,7 @@ It says the process id of a new server for each line of JSON on stdin: `{"enviro
 The tests of one process share one of it: see fork().
 """
 
+import ctypes
 import json
 import os
 import select
@@ -16,6 +17,7 @@ from typing import TextIO
 
 ROOT = Path(__file__).parents[1]
 FORKS = hasattr(os, "pidfd_open")  # Linux
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 class Forked:
@@ -81,6 +83,7 @@ def _become_a_server_when_told(orders: TextIO) -> None:
             print(pid, flush=True)
             continue
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a test run that is killed leaves none
         order = json.loads(line)
         log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         for stream, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
