@@ -52,20 +52,30 @@ class Waiting:
             data = data[end + 4 :]
             if not data:
                 break
+        if end >= 0 and data.startswith(HANDSHAKE):
+            self.head = data
+            self.wire.pause()
+            self.wire.run(self._open)
+            return
         if data and (end >= 0 or len(data) > MAX_HEAD):
-            if not self._becomes_websocket(data, end + 4):
-                self._hand_over(data)
+            self._hand_over(data)
             return
         if bool(data) != bool(self.head) or not data:
             self.since = time.monotonic()
         self.head = data
 
-    def _becomes_websocket(self, data, end):
-        """Nearly every request but those that are answered above is this one: it needs no greenlet either.
+    def _open(self):
+        """The turn of a handshake has come. A crowd's handshakes wait here, so that a page need not."""
+        if self.wire.fd < 0:
+            return
+        self.wire.resume()
+        data = self.head
+        if not self._becomes_websocket(data, data.find(END) + 4):
+            self._hand_over(data)
 
-        What is not as usual goes the other way; nothing has happened to it yet.
-        """
-        if not data.startswith(HANDSHAKE) or self.wire.unsent is not None or self.wire.fd < 0:
+    def _becomes_websocket(self, data, end):
+        """Where it is. What is not as usual goes the other way; nothing has happened to it yet."""
+        if self.wire.unsent is not None:
             return False
         head = read_head(data[:end])
         if head is None or not _opens_websocket(head):

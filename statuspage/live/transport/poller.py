@@ -7,7 +7,7 @@ message to ten thousand.
 import os
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gevent
@@ -18,6 +18,7 @@ from .wire import IN, OUT, Wire, close
 
 SLICE = 0.003  # seconds at most that others wait for a turn of ours
 BATCH = 32  # wires between two looks at the time
+STARTS = 4  # functions that begin in one turn: what a client asks may take a millisecond
 URGENT = 8 | 16  # epoll's bits for an error, and for being hung up
 
 Batches = deque[list[Wire]]
@@ -32,6 +33,7 @@ class Poller:
         self._epoll = monkey.get_original("select", "epoll")()
         self._ready: Batches = deque()  # have something of their own to send: an answer, a ping
         self._crowd: Batches = deque()  # have what everybody is sent, and so can wait a little longer
+        self._work: deque[tuple[Any, ...]] = deque()  # functions that have not begun, with their arguments
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._rung = False
         self._epoll.register(self._bell, IN)
@@ -65,6 +67,11 @@ class Poller:
         self._crowd.extend(wires[i : i + BATCH] for i in range(0, len(wires), BATCH))
         self._ring()
 
+    def run(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run what may block in a greenlet of its own, soon; when a crowd comes, others have turns too."""
+        self._work.append((function, *arguments))
+        self._ring()
+
     def _ring(self):
         if not self._rung:
             self._rung = True
@@ -91,19 +98,26 @@ class Poller:
 
         What is left stays readable, and the bell stays rung: the loop comes back after everybody else's turn.
         """
-        deadline = time.monotonic() + SLICE
-        for fd, events in self._epoll.poll(0, 512):
-            wire = self.wires.get(fd)
-            if wire is not None:
-                self._attend(wire, events)
-                if time.monotonic() > deadline:
-                    break
+        self._read()
         if self._rung:
+            for _ in range(min(len(self._work), STARTS)):
+                gevent.spawn(*self._work.popleft())
             self._flush(self._ready)
             self._flush(self._crowd)
-            if not (self._ready or self._crowd):
+            if not (self._ready or self._crowd or self._work):
                 self._rung = False
                 os.eventfd_read(self._bell)
+
+    def _read(self):
+        """From who has waited longest, a few at a time: epoll puts those that it names behind all others."""
+        deadline = time.monotonic() + SLICE
+        while found := self._epoll.poll(0, BATCH):
+            for fd, events in found:
+                wire = self.wires.get(fd)
+                if wire is not None:
+                    self._attend(wire, events)
+            if len(found) < BATCH or time.monotonic() > deadline:
+                return
 
     def _attend(self, wire, events):
         try:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-import gevent
 from gevent import monkey
 
 from . import traffic
@@ -133,7 +132,7 @@ class Wire:
 
     def run(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run what may block, beside the poller."""
-        gevent.spawn(function, *arguments)
+        self.poller.run(function, *arguments)
 
     def serve(self) -> None:
         """The poller serves it: nothing is left to do for who made it."""
