@@ -4,6 +4,8 @@ A page is all parts; a push is the parts stamped after the last push; a catch-up
 stamped after the client's position. One filter over one structure.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,20 +16,54 @@ KEPT = 16  # changes of a position, for clients that come from as many earlier o
 
 
 class Part:
-    """An element with an id. A list has a shell (its own markup around its rows) and rows, in order."""
+    """An element with an id. A list has a shell (its own markup around its rows) and rows, in order.
 
-    __slots__ = ("children", "id", "shell", "stamp")
+    It never changes: boards that show the same share it.
+    """
 
-    def __init__(self, id: str, shell: tuple[str, str], children: tuple["Part", ...] = ()) -> None:
+    __slots__ = ("children", "id", "shell")
+
+    def __init__(self, id: str, shell: tuple[str, str], children: tuple[Part, ...] = ()) -> None:
         self.id = id
         self.shell = shell
         self.children = children
-        self.stamp = 0
 
     @property
     def html(self) -> str:
         before, after = self.shell
         return before + "".join(child.html for child in self.children) + after
+
+
+class Difference:
+    """Between two parts of one id: the ids in them that are `new` or differ, and those that are `gone`."""
+
+    __slots__ = ("gone", "new")
+
+    def __init__(self, old: Part | None, new: Part) -> None:
+        self.new: list[str] = []
+        self.gone: list[str] = []
+        self._compare(old, new)
+
+    def _compare(self, old: Part | None, new: Part) -> None:
+        """Markup and order of rows; then the rows, likewise."""
+        if old is new:
+            return
+        if old is None or old.shell != new.shell or _ids(old) != _ids(new):
+            self.new.append(new.id)
+        before = {child.id: child for child in old.children} if old else {}
+        for child in new.children:
+            self._compare(before.pop(child.id, None), child)
+        for child in before.values():
+            self._forget(child)
+
+    def _forget(self, part: Part) -> None:
+        self.gone.append(part.id)
+        for child in part.children:
+            self._forget(child)
+
+
+Differences = dict[tuple[Part, Part], Difference]
+"""Of parts that boards share: what differs is the same for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +90,9 @@ class Board:
         self.dirty = False  # redrawn since the last push
         self.lost = False  # what came before this state is not known: it starts anew
         self._messages: dict[int, Message | None] = {}
+        self._stamps: dict[str, int] = {}  # by the ids of parts: the position of the last change
         for part in drawing.parts:
-            _stamp(None, part, position)
+            self._stamp(Difference(None, part), position)
 
     @property
     def cursor(self) -> Cursor:
@@ -65,17 +102,39 @@ class Board:
     def pushed_cursor(self) -> Cursor:
         return Cursor(self.epoch, self.pushed)
 
-    def redraw(self, drawing: Drawing, position: int) -> None:
-        """Take over a newer drawing; parts that differ get its position."""
+    def redraw(self, drawing: Drawing, position: int, known: Differences) -> None:
+        """Take over a newer drawing; parts that differ get its position. `known` grows."""
         before = {part.id: part for part in self.drawing.parts}
-        for part in drawing.parts:
-            _stamp(before.get(part.id), part, position)
+        for new in drawing.parts:
+            old = before[new.id]  # the top ids of a view never change
+            if old is not new:
+                difference = known.get((old, new))
+                if difference is None:
+                    difference = known[old, new] = Difference(old, new)
+                self._stamp(difference, position)
         if drawing.title != self.drawing.title and drawing.parts:
-            drawing.parts[0].stamp = position  # a title travels with parts, so one goes with it
+            self._stamps[drawing.parts[0].id] = position  # a title travels with parts: one goes with it
         self.drawing = drawing
         self.position = position
         self.dirty = True
         self._messages.clear()
+
+    def _stamp(self, difference: Difference, position: int) -> None:
+        for id in difference.gone:
+            self._stamps.pop(id, None)
+        for id in difference.new:
+            self._stamps[id] = position
+
+    def _parts_after(self, position: int) -> list[Part]:
+        return [part for whole in self.drawing.parts for part in self._those_after(whole, position)]
+
+    def _those_after(self, part: Part, position: int) -> Iterator[Part]:
+        """The parts stamped after a position: a list as a whole, never beside a row that it contains."""
+        if self._stamps[part.id] > position:
+            yield part
+        else:
+            for child in part.children:
+                yield from self._those_after(child, position)
 
     def knows(self, cursor: Cursor | None) -> bool:
         """Whether what came after this position can be told apart from what came before."""
@@ -87,7 +146,7 @@ class Board:
         The whole board (`since: null`) for a position that the board does not know.
         """
         after = self._after(cursor)
-        parts = [part for whole in self.drawing.parts for part in _after(whole, after)]
+        parts = self._parts_after(after)
         if not parts:
             return None
         return {
@@ -115,7 +174,7 @@ class Board:
 
         Where nothing differs it stays where it was, as in push(): no `head` sends anybody to ask for nothing.
         """
-        if any(True for whole in self.drawing.parts for _ in _after(whole, self.pushed)):
+        if self._parts_after(self.pushed):
             self.pushed = self.position
         self.told, self.dirty = self.position, False
 
@@ -132,25 +191,5 @@ def _message(change: dict[str, Any] | None) -> Message | None:
     return Message("change", change, change["cursor"]) if change else None
 
 
-def _stamp(old: Part | None, new: Part, position: int) -> None:
-    """Carry over the old stamp if markup and order of rows are the same; then the rows, likewise."""
-    same = old is not None and old.shell == new.shell and _ids(old) == _ids(new)
-    new.stamp = old.stamp if old is not None and same else position
-    if not new.children:
-        return
-    before = {child.id: child for child in old.children} if old else {}
-    for child in new.children:
-        _stamp(before.get(child.id), child, position)
-
-
 def _ids(part: Part) -> list[str]:
     return [child.id for child in part.children] if part.children else []
-
-
-def _after(part: Part, position: int) -> Iterator[Part]:
-    """The parts stamped after a position: a list as a whole, never beside a row that it contains."""
-    if part.stamp > position:
-        yield part
-    else:
-        for child in part.children:
-            yield from _after(child, position)

@@ -92,7 +92,7 @@ class Boards(Audience):
             if whole := board.message(None):
                 self.deliver(room, whole)
         else:
-            board.redraw(drawing, position)
+            board.redraw(drawing, position, self.state.differences)
             if room not in self.rooms:
                 board.rest()
         return board

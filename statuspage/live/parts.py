@@ -1,6 +1,6 @@
 """A part's markup: a partial, rendered once per tuple of values however many boards show it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -29,10 +29,16 @@ def list_part(id: str, partial: str, rows: list[Part], **values: Any) -> Part:
     return Part(id, _shell_at(partial, id, values), tuple(rows))
 
 
-def placed(parts: Iterable[Part], path: str) -> Iterator[Part]:
-    """Copies of these parts, which were drawn with PATH, on the page at this path."""
-    where = str(escape(path))
-    return (_placed(part, where) for part in parts)
+class Body:
+    """Parts that were drawn with PATH, for all the pages that show the same."""
+
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self._parts = [(part, PATH in part.html) for part in parts]
+
+    def at(self, path: str) -> list[Part]:
+        """These parts on the page at this path: the same ones, but for copies of those that name it."""
+        where = str(escape(path))
+        return [_placed(part, where) if names_it else part for part, names_it in self._parts]
 
 
 def _placed(part: Part, where: str) -> Part:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from ..clock import iso, now
 from ..models.scope import Scope
 from ..models.status import Impact, IncidentStatus, ServiceStatus, worst
+from .board import Differences
 from .inside import Inside
 from .message import Cursor
 from .team import Team
@@ -201,6 +202,11 @@ class State:
     @cached_property
     def bodies(self) -> dict[Any, Any]:
         """What pages of this state show, without their paths: for the next tenant that shows the same."""
+        return {}
+
+    @cached_property
+    def differences(self) -> Differences:
+        """Between parts of boards as they were and as this state shows them: for the next board of both."""
         return {}
 
     def has_own(self, tenant_id: str | None) -> bool:

@@ -17,7 +17,7 @@ def draw(view: str, state: State, scope: Scope) -> Drawing:
     headline = state.description(scope)
     tenant = state.tenants.get(scope.tenant_id or "")
     name = tenant.name if tenant else state.name  # no more of it: a title moves only when a part does
-    parts = [_status(state, scope, headline, name), accent(state)]
+    parts = [_status(state, scope, headline, name), accent(f"/{state.slug}", state.accent)]
     if view == "embed-full":
         parts += [_incidents(state, scope), _services(state, scope)]
     return Drawing(title=f"{headline} · {name}", headline=headline, parts=tuple(parts))

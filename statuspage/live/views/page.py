@@ -1,37 +1,39 @@
 """The public views: a scope's page, and an incident's own."""
 
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import groupby
+
+from flask import current_app
+from jinja2 import Environment
 
 from ...models.scope import Scope
 from ...models.status import Impact, ServiceStatus, worst
 from ..board import Drawing, Part
-from ..parts import NO_DATA, PATH, list_part, part, placed
+from ..parts import NO_DATA, PATH, Body, list_part, part
 from ..state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 
 FEW = 12  # services: on a page of so many every group is open
 
 
 def page(state: State, scope: Scope) -> Drawing:
-    headline, path = state.description(scope), state.path(scope)
+    headline, body = _body(state, scope)
+    name, colour, *ways = frame(state, scope)
     return Drawing(
         title=f"{headline} · {state.title(scope)}",
         headline=headline,
-        parts=(
-            _name(state, scope),
-            accent(state),
-            *placed(_body(state, scope, headline), path),
-            *_ways(state, scope),
-        ),
+        parts=(name, colour, *body.at(state.path(scope)), *ways),
     )
 
 
-def _body(state: State, scope: Scope, headline: str) -> tuple[Part, ...]:
-    """What is shown, without a path: all the tenants that have nothing of their own show the same."""
+def _body(state: State, scope: Scope) -> tuple[str, Body]:
+    """The headline, and what is shown below it: the same for all tenants that have nothing of their own."""
     key = scope.tenant_id if state.has_own(scope.tenant_id) or scope.whole else None
-    if (scope.whole, key) not in state.bodies:
-        state.bodies[scope.whole, key] = _draw_body(state, scope, headline)
-    return state.bodies[scope.whole, key]
+    found = state.bodies.get((scope.whole, key))
+    if found is None:
+        headline = state.description(scope)
+        found = state.bodies[scope.whole, key] = headline, Body(_draw_body(state, scope, headline))
+    return found
 
 
 def _draw_body(state: State, scope: Scope, headline: str) -> tuple[Part, ...]:
@@ -67,55 +69,58 @@ def incident(state: State, scope: Scope, id: str) -> Drawing | None:
     incident = state.incidents.get(id)
     if incident is None or not scope.shows(incident.tenant_id):
         return None
+    name, colour, *ways = frame(state, scope)
+    told = part(
+        "incident",
+        "incidents/_incident.html",
+        incident=incident,
+        services=state.affected(incident),
+        path=state.path(scope),
+    )
     return Drawing(
         title=f"{incident.title} · {state.title(scope)}",
         headline=f"{incident.title}: {incident.status.word}",
-        parts=(
-            _name(state, scope),
-            accent(state),
-            part(
-                "incident",
-                "incidents/_incident.html",
-                incident=incident,
-                services=state.affected(incident),
-                path=state.path(scope),
-            ),
-            *_ways(state, scope),
-        ),
+        parts=(name, colour, told, *ways),
     )
 
 
 def frame(state: State, scope: Scope) -> tuple[Part, ...]:
-    """What stands around a page that has no board of its own."""
-    return (_name(state, scope), accent(state), *_ways(state, scope))
+    """What stands around a page: its name, its colour, and the ways from here in header and footer."""
+    tenant = state.tenants.get(scope.tenant_id or "")
+    return _frame(
+        current_app.jinja_env,
+        tenant.name if tenant else state.name,
+        state.path(scope),
+        state.name if tenant else "",
+        f"/{state.slug}",
+        state.logo,
+        state.accent,
+    )
 
 
-def _ways(state: State, scope: Scope) -> tuple[Part, Part]:
-    """Where else to go from here, in the header and in the footer: they follow a new path too."""
-    path = state.path(scope)
+@lru_cache(maxsize=5_000)
+def _frame(
+    _env: Environment,
+    name: str,
+    path: str,
+    organization: str,
+    organization_path: str,
+    logo: str | None,
+    colour: str | None,
+) -> tuple[Part, ...]:
+    """The same parts as long as all of this stays: boards have nothing to compare."""
+    around = {"name": name, "path": path, "organization": organization, "logo": logo}
     return (
+        part("name", "public/_name.html", organization_path=organization_path, **around),
+        accent(organization_path, colour),
         part("subscribe", "public/_subscribe.html", path=path),
         part("links", "public/_links.html", path=path),
     )
 
 
-def _name(state: State, scope: Scope) -> Part:
-    """Whose page it is: the part that stands in the header, above all the others."""
-    tenant = state.tenants.get(scope.tenant_id or "")
-    return part(
-        "name",
-        "public/_name.html",
-        name=tenant.name if tenant else state.name,
-        path=state.path(scope),
-        organization=state.name if tenant else "",
-        organization_path=f"/{state.slug}",
-        logo=state.logo,
-    )
-
-
-def accent(state: State) -> Part:
+def accent(organization_path: str, colour: str | None) -> Part:
     """The style sheet of an organization that has a colour of its own; its version is the colour."""
-    theme = f"/{state.slug}/theme.css?v={state.accent.removeprefix('#')}" if state.accent else ""
+    theme = f"{organization_path}/theme.css?v={colour.removeprefix('#')}" if colour else ""
     return part("accent", "public/_accent.html", theme=theme)
 
 
