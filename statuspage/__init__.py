@@ -23,6 +23,7 @@ def create_app(settings: Mapping[str, Any] | None = None) -> Flask:
     logging.getLogger("statuspage").setLevel(app.config["LOG_LEVEL"])
 
     db.init_app(app)
+    app.teardown_appcontext(lambda _: database.end_session())  # before Flask-SQLAlchemy ends it
     Migrate(app, db, directory=str(config.ROOT / "migrations"), compare_type=True)
     with app.app_context():
         database.prepare(db.engine)

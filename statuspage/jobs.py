@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from .database import db, new_id, note_failure, transaction
+from .database import end_session, new_id, note_failure, transaction
 from .models import connection, job, node
 
 log = logging.getLogger(__name__)
@@ -111,4 +111,4 @@ class Jobs:
         except Exception as error:
             note_failure(log, error, "The job %s met an error", name)
         finally:
-            db.session.remove()
+            end_session()

@@ -11,6 +11,7 @@ import time
 
 import psycopg
 import pytest
+from flask import request_finished
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -22,6 +23,7 @@ from statuspage.database import (
     alone,
     committed,
     db,
+    end_session,
     is_away,
     let_go,
     may_take_long,
@@ -242,3 +244,20 @@ def test_what_was_read_outlives_its_connection_and_what_is_not_written_yet_is_no
     with pytest.raises(RuntimeError):
         let_go()
     db.session.rollback()
+
+
+def lose_the_connection(*_: object, **__: object) -> None:
+    """The server ends the connection of this session, between two questions."""
+    pid = db.session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with db.engine.connect() as other:
+        other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+
+@pytest.mark.one_database("postgresql")
+def test_a_server_that_goes_away_after_the_answer_takes_nothing_back(app, cast, client):
+    with request_finished.connected_to(lose_the_connection, app):
+        answer = client.get("/api/status?organizationId=org-456")
+    assert answer.status_code == 200
+    lose_the_connection()
+    end_session()
+    assert db.session.execute(text("SELECT 1")).scalar_one() == 1

@@ -18,6 +18,7 @@ from blinker import Signal
 from sqlalchemy import Select, bindparam, event, select, text
 from sqlalchemy import inspect as state_of
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from . import postgres, sqlite
@@ -37,6 +38,7 @@ __all__ = [
     "committing",
     "database_time",
     "db",
+    "end_session",
     "give_back_space",
     "is_away",
     "let_go",
@@ -80,6 +82,19 @@ def let_go() -> None:
     if session.new or session.dirty or session.deleted or session.info.get("writing"):
         raise RuntimeError("let_go() of what is not written yet")
     session.commit()  # of nothing: see expire_on_commit
+
+
+def end_session() -> None:
+    """Give back the session with its connection; what is not committed is rolled back.
+
+    A connection whose server went away since the last question is dropped: what was answered stands.
+    """
+    try:
+        db.session.remove()
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        db.session.remove()
 
 
 def mark_of_commits() -> int | None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from flask import Flask
 
-from ..database import Gone, db, note_failure, transaction
+from ..database import Gone, db, end_session, note_failure, transaction
 from ..models import consumer, token
 from ..models.organization import Organization
 from .hub import Hub
@@ -57,7 +57,7 @@ class Chores:
         except Exception as error:
             note_failure(log, error, "A chore met an error and is tried again")
         finally:
-            db.session.remove()
+            end_session()
 
 
 def _turn_day(organization_id: str) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from ..database import Busy, Gone, db, transaction
+from ..database import Busy, Gone, db, end_session, transaction
 from ..models import consumer as consumers
 from ..models.consumer import Consumer
 from ..models.errors import Invalid, NotFound, Refusal
@@ -46,7 +46,7 @@ def take_up(seat: Seat, consumer_id: str, start: str | None) -> str:
     except Gone as error:
         raise NotFound(UNKNOWN) from error
     finally:
-        db.session.remove()  # nothing is held during the replay
+        end_session()  # nothing is held during the replay
     return start or kept
 
 

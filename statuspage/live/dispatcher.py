@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from ..database import db, note_failure
+from ..database import end_session, note_failure
 from .hub import Hub
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Dispatcher:
         except Exception as error:
             note_failure(log, error, "The live dispatcher met an error and goes on")
         finally:
-            db.session.remove()
+            end_session()
 
     def _answer(self) -> None:
         """Those who rang so far. Who rings meanwhile is next: a busy day must not keep it from looking."""

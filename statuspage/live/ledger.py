@@ -17,7 +17,7 @@ from typing import Any
 from flask import Flask
 
 from ..clock import now
-from ..database import db, note_failure, transaction
+from ..database import end_session, note_failure, transaction
 from ..models import connection, figure, node, reach, usage
 from ..models.connection import Ending
 from ..models.usage import Asked
@@ -116,7 +116,7 @@ class Ledger:
             except Exception as error:
                 note_failure(log, error, "The ledger met an error and tries again")
             finally:
-                db.session.remove()
+                end_session()
 
     def _introduce(self) -> None:
         """Before any row of it: no other node takes this one for dead."""

@@ -4,7 +4,7 @@ import math
 
 from flask import Blueprint, Response, current_app, json, request
 
-from ..database import db
+from ..database import end_session
 from ..live.channel import Channel
 from ..live.message import Cursor
 from ..live.stream import MAX_WAIT, Poll, Stream
@@ -69,7 +69,7 @@ def _opened(org: str, tenant: str | None) -> tuple[Scope, Proof, Channel]:
     """The scope, the asker's proof and the channel; the request's database session is given back."""
     scope = scope_of_path(org, tenant, whole=_whole())
     proof = current_proof()
-    db.session.remove()
+    end_session()
     return scope, proof, current_app.extensions["live"].hub.channel(scope.organization_id)
 
 

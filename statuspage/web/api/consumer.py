@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, current_app
 from sqlalchemy import or_, select
 
-from ...database import db, transaction
+from ...database import db, end_session, transaction
 from ...live.channel import Channel
 from ...live.message import Cursor
 from ...live.stream import Poll
@@ -115,7 +115,7 @@ def read_events() -> Response:
     consumer = _own(query.consumer)
     kept, scope, proof = consumer.cursor, consumer.scope, current_proof()
     consumer.see()
-    db.session.remove()  # nothing is held while it waits
+    end_session()  # nothing is held while it waits
     channel: Channel = current_app.extensions["live"].hub.channel(scope.organization_id)
     found = Poll(channel, scope, DATA, proof).answer(kept, query.wait)
     return answer(_page(found, kept, query.limit, channel, scope))
