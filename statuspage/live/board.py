@@ -92,7 +92,7 @@ class Board:
         self._messages: dict[int, Message | None] = {}
         self._stamps: dict[str, int] = {}  # by the ids of parts: the position of the last change
         for part in drawing.parts:
-            self._stamp(Difference(None, part), position)
+            self._stamp([Difference(None, part)], position)
 
     @property
     def cursor(self) -> Cursor:
@@ -105,13 +105,15 @@ class Board:
     def redraw(self, drawing: Drawing, position: int, known: Differences) -> None:
         """Take over a newer drawing; parts that differ get its position. `known` grows."""
         before = {part.id: part for part in self.drawing.parts}
+        found: list[Difference] = []
         for new in drawing.parts:
             old = before[new.id]  # the top ids of a view never change
             if old is not new:
                 difference = known.get((old, new))
                 if difference is None:
                     difference = known[old, new] = Difference(old, new)
-                self._stamp(difference, position)
+                found.append(difference)
+        self._stamp(found, position)
         if drawing.title != self.drawing.title and drawing.parts:
             self._stamps[drawing.parts[0].id] = position  # a title travels with parts: one goes with it
         self.drawing = drawing
@@ -119,11 +121,14 @@ class Board:
         self.dirty = True
         self._messages.clear()
 
-    def _stamp(self, difference: Difference, position: int) -> None:
-        for id in difference.gone:
-            self._stamps.pop(id, None)
-        for id in difference.new:
-            self._stamps[id] = position
+    def _stamp(self, differences: list[Difference], position: int) -> None:
+        """First those that are gone: a row that is gone from one list may be new in another."""
+        for difference in differences:
+            for id in difference.gone:
+                self._stamps.pop(id, None)
+        for difference in differences:
+            for id in difference.new:
+                self._stamps[id] = position
 
     def _parts_after(self, position: int) -> list[Part]:
         return [part for whole in self.drawing.parts for part in self._those_after(whole, position)]
