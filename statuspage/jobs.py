@@ -39,6 +39,7 @@ class Jobs:
         self._over = threading.Event()
         self._starting = threading.Lock()
         self._started = False
+        self._speaking = threading.Lock()  # a beat under way must not come after the last word
         self._known = False  # whether the others know that this node is there
 
     def add(self, name: str, every: float, run: Callable[[Callable[[], bool]], None]) -> None:
@@ -59,12 +60,14 @@ class Jobs:
         """Begin nothing more, and tell the others that this node is gone."""
         self._over.set()
         if self._started:
-            with self._app.app_context():
+            with self._app.app_context(), self._speaking:
                 self._attempt("leave", lambda: self._say(lambda: node.leave(self.node)))
 
     def beat(self) -> None:
         """Say that this node lives."""
-        self._attempt("beat", self._beat)
+        with self._speaking:
+            if not self._over.is_set():
+                self._attempt("beat", self._beat)
 
     def tick(self) -> None:
         """Do what is due and not claimed."""

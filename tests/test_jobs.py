@@ -82,6 +82,7 @@ def test_a_node_lives_as_long_as_it_beats(app, jobs):
     assert [id for id, _ in node.living(db.session())] == [successor.node], "of the same name, and killed"
     successor._started = True
     successor.stop()
+    successor.beat()  # it was about to
     db.session.rollback()  # ends the snapshot from before
     assert node.living(db.session()) == []
 
