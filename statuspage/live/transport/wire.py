@@ -131,8 +131,15 @@ class Wire:
             self._watch()
 
     def run(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Run what may block, beside the poller."""
-        self.poller.run(function, *arguments)
+        """Run what may block, beside the poller; what fails ends the connection."""
+        self.poller.run(self._attempt, function, *arguments)
+
+    def _attempt(self, function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            function(*arguments)
+        except Exception:
+            traffic.log.exception("a connection failed")
+            self.cut()
 
     def serve(self) -> None:
         """The poller serves it: nothing is left to do for who made it."""
