@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import engine, parsing
+from . import database_options, parsing
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY = 86_400  # seconds
@@ -305,7 +305,7 @@ def to_flask(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **settings,
         "SQLALCHEMY_DATABASE_URI": settings["DATABASE_URL"],
-        "SQLALCHEMY_ENGINE_OPTIONS": engine.options(settings["DATABASE_URL"], settings.get("NODE", "")),
+        "SQLALCHEMY_ENGINE_OPTIONS": database_options.of(settings["DATABASE_URL"], settings.get("NODE", "")),
         "MAX_CONTENT_LENGTH": settings["MAX_BODY"],
         "MAX_FORM_MEMORY_SIZE": settings[
             "MAX_BODY"

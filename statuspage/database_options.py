@@ -1,10 +1,10 @@
-"""The engine: how many connections to the database there are, and how soon one is given up."""
+"""How many connections to the database there are, and how soon one is given up."""
 
 from typing import Any
 from urllib.parse import urlsplit
 
 
-def options(url: str, node: str) -> dict[str, Any]:
+def of(url: str, node: str) -> dict[str, Any]:
     """What SQLAlchemy's create_engine() takes beside the URL. `node` is how the database lists this one."""
     if url.startswith("sqlite"):
         return {"pool_size": 20, "max_overflow": 20}

@@ -24,7 +24,7 @@ KEEPALIVES = {
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "25000",
 }
-"""The server's side of engine.GIVES_UP: a machine that lost its power holds no connection for two hours."""
+"""The server's side of database_options.GIVES_UP: who lost power holds no connection for two hours."""
 
 _begin = text(
     "SELECT set_config('lock_timeout', :lock, true),"

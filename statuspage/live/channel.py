@@ -114,7 +114,8 @@ class Channel(Boards):
             if head[:2] == (self.state.epoch, self.state.seq) and view is None:
                 return
             missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
-            lines = [] if missed else self._lines(session, self.state.seq, head.seq)
+            was = self.state
+            lines = [] if missed else feed.read(session, was.id, was.epoch, was.seq, head.seq)
             if missed:
                 loaded = loading.load(session, self.organization_id, self._views(view))
             else:
@@ -129,15 +130,6 @@ class Channel(Boards):
 
     def _views(self, also: str | None) -> list[str]:
         return [view for view in {*(view for _, view in self.boards), also} if view]
-
-    def _lines(self, session: Session, after: int, through: int) -> list[Line]:
-        lines: list[Line] = []
-        while after < through and (
-            page := feed.read(session, self.organization_id, self.state.epoch, after, through)
-        ):
-            lines += page
-            after = page[-1].seq
-        return lines
 
     def _reauthorise(self, session: Session) -> None:
         """Ask again for every seat; those that lost the right end before anything later is sent.

@@ -16,7 +16,7 @@ from ..models.organization import Organization, Tenant
 from ..models.scope import Scope
 from .message import Cursor, Message
 
-PAGE = 500  # lines read from the log at a time
+PAGE = 500  # lines that a client is sent at a time
 STEP = 50  # lines fetched at a time where each of them may be large
 LINES = (
     select(Event)
@@ -107,18 +107,12 @@ class Line:
         }
 
 
-def read(
-    session: Session,
-    organization_id: str,
-    epoch: str,
-    after: int,
-    through: int,
-    scope: Scope | None = None,
-    limit: int = PAGE,
-) -> list[Line]:
-    """Lines with after < seq <= through, in order, at most `limit`; of a scope: its data lines only."""
-    asked = {"organization": organization_id, "after": after, "through": through, "limit": limit}
-    return [_line(event, epoch) for event in session.scalars(_of_scope(LINES, scope), asked)]
+def read(session: Session, organization_id: str, epoch: str, after: int, through: int) -> list[Line]:
+    """The lines with after < seq <= through, in order, all at once."""
+    if after >= through:
+        return []
+    asked = {"organization": organization_id, "after": after, "through": through, "limit": through - after}
+    return [_line(event, epoch) for event in session.scalars(LINES, asked)]
 
 
 def stream(
@@ -131,9 +125,9 @@ def stream(
     *,
     newest_first: bool = False,
 ) -> Iterator[Line]:
-    """The same for who takes them one by one, and may stop: they are not all in memory at once.
+    """The same one by one, for who may stop: they are not all in memory at once.
 
-    Without a limit there is no more than a page and one of a scope, so that its end shows.
+    Of a scope its data lines only, and no more than a page and one, so that the page's end shows.
     """
     query = _of_scope(BACKWARDS if newest_first else LINES, scope)
     limit = PAGE + 1 if scope else through - after

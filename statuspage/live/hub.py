@@ -158,7 +158,7 @@ class Hub:
         }
         if self._rung is rung:  # else the next look tells
             self.only_public = public[0] if len(public) == 1 else None
-        self._calm = mark
+        self._calm = mark  # before it is asked who rang meanwhile: that takes it back, now or later
         if found or self._rung is not rung:
             self._calm = None
         for channel in found.values():

@@ -10,9 +10,8 @@ from . import feed
 from .feed import Line
 
 REMEMBERED = 1000  # lines
-REMEMBERED_SIZE = (
-    8 << 20
-)  # of all of them, see Line.size: a line may carry an incident with all that was said
+REMEMBERED_SIZE = 8 << 20
+"""Of all of them together, see Line.size: a line may carry an incident with all that was said in it."""
 
 
 class Memory:

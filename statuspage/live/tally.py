@@ -5,9 +5,8 @@ A message costs no more for those who hear it. The ledger takes what was counted
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 
 from ..clock import now
 from ..models import figure
@@ -30,35 +29,36 @@ class Tally:
 
     def __init__(self) -> None:
         self.figures: Counter[tuple[str, str]] = Counter()
-        self._young: deque[Reach] = deque(maxlen=YOUNG)
+        self._young: dict[int, Reach] = {}  # by the lines' numbers, the oldest first
 
     # --- how far a line gets ---------------------------------------------------------------------------
 
     def heard(self, line: Line) -> None:
         """A line of the log, whether or not somebody listens: who comes back is told of it."""
         if line.name in REACHING and line.type != BROADCAST:
-            self._young.append(Reach(line))
+            self._young.pop(line.seq, None)  # of an earlier epoch
+            self._young[line.seq] = Reach(line)
+            if len(self._young) > YOUNG:
+                del self._young[next(iter(self._young))]
 
     def told(self, line: Line, message: Message, connections: list[Connection]) -> None:
         """A room was told of the line, by this message."""
-        for reach in reversed(self._young):
-            if reach.line.seq == line.seq:
-                reach.tell(message, connections)
-                return
+        if reach := self._young.get(line.seq):
+            reach.tell(message, connections)
 
     def look(self) -> None:
         """See to whom the lines of the last minute were written by now."""
         moment = now()
-        for reach in list(self._young):
+        for seq, reach in list(self._young.items()):
             age = (moment - reach.line.created_at).total_seconds()
             reach.look(age)
-            if age > SOON[-1] and not any(reach.new) and self._young and self._young[0] is reach:
-                self._young.popleft()
+            if age > SOON[-1] and not any(reach.new) and self._young.get(seq) is reach:
+                del self._young[seq]
 
     def take(self) -> tuple[dict[tuple[str, str], int], list[tuple[Line, list[int]]]]:
         """What was counted since the last time: figures; and lines, with Reach.new."""
         figures, self.figures = self.figures, Counter()
-        reached = [(reach.line, reach.take()) for reach in list(self._young)]
+        reached = [(reach.line, reach.take()) for reach in list(self._young.values())]
         return dict(figures), [(line, new) for line, new in reached if any(new)]
 
     # --- who comes, and comes back ---------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Tally:
         """The newest lines of the scope after this position."""
         if after is None:
             return
-        for reach in islice(reversed(self._young), RECENT):
+        for reach in list(self._young.values())[: -RECENT - 1 : -1]:
             if reach.line.seq <= after:
                 return
             if scope.shows(reach.line.tenant_id):

@@ -1,12 +1,28 @@
-"""Real servers, shared by the tests of a worker; each test has an organization of its own there."""
+"""A hub without a server; and real servers, shared by the tests of a worker, where each test has an
+organization of its own."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
+from flask import Flask
 
+from statuspage.live.channel import Channel
+from statuspage.live.hub import Hub
+from tests.cast import Cast
 from tests.live.listener import Listener
 from tests.live.place import Place
 from tests.server import Server
+
+
+@pytest.fixture
+def hub(app: Flask) -> Hub:
+    """One that nobody else asks, whose boards never rest."""
+    return Hub(build="test", push_interval=1e-9)
+
+
+@pytest.fixture
+def acme(hub: Hub, cast: Cast) -> Channel:
+    return hub.channel(cast.acme.id)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from statuspage.database import Busy, db, snapshot, transaction
 from statuspage.live import consuming, sockets
 from statuspage.live.channel import UNKNOWN
 from statuspage.live.consuming import Acknowledgements
-from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
 from statuspage.live.sockets import Sockets
 from statuspage.models import consumer as consumers
@@ -81,11 +80,6 @@ class Exchange(Wire):
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
     monkeypatch.setattr(consuming, "PACE", 0)
-
-
-@pytest.fixture
-def hub(app) -> Hub:
-    return Hub(build="test", push_interval=1e-9)
 
 
 @pytest.fixture

@@ -52,16 +52,6 @@ class Bystander:
         return [message.name for message in self.heard]
 
 
-@pytest.fixture
-def hub(app) -> Hub:
-    return Hub(build="test", push_interval=1e-9)
-
-
-@pytest.fixture
-def acme(hub, cast):
-    return hub.channel(cast.acme.id)
-
-
 def proof_of(cast, name: str | None) -> Proof:
     if name is None:
         return NOBODY
@@ -96,10 +86,12 @@ def cursor_of(organization: Organization, seq: int | None = None) -> str:
 
 def ids_after(organization: Organization, seq: int, scope: Scope | None = None) -> list[str]:
     with snapshot() as session:
-        lines = feed.read(
-            session, organization.id, organization.epoch, seq, 10**9, scope or organization.scope, 10**6
-        )
-    return [str(Cursor(organization.epoch, line.seq)) for line in lines]
+        end = session.get_one(Organization, organization.id).seq
+        lines = feed.read(session, organization.id, organization.epoch, seq, end)
+    shown = (scope or organization.scope).shows
+    return [
+        str(Cursor(organization.epoch, line.seq)) for line in lines if line.is_data and shown(line.tenant_id)
+    ]
 
 
 # --- exactly once ----------------------------------------------------------------------------------

@@ -274,7 +274,7 @@ def test_the_reach_of_a_change_is_summed_over_its_listeners_and_nodes(
     with transaction(cast.acme):
         Service.create(cast.acme, None, name="Shop")
     sit.channel.look()
-    (young,) = sit.channel.tally._young
+    (young,) = sit.channel.tally._young.values()
     monkeypatch.setattr(tally, "now", lambda: young.line.created_at + timedelta(seconds=age))
     for _ in range(2):  # the second time nothing is new
         sit.channel.tally.look()

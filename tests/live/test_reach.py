@@ -143,7 +143,7 @@ def after(channel, monkeypatch):
     """`after(seconds)`: what was counted since the last time, looked at so long after the last commit."""
 
     def after(seconds: float, by: str = "type") -> dict[str, list[int]]:
-        last = max((reach.line.created_at for reach in channel.tally._young), default=tally.now())
+        last = max((reach.line.created_at for reach in channel.tally._young.values()), default=tally.now())
         with monkeypatch.context() as patch:
             patch.setattr(tally, "now", lambda: last + timedelta(seconds=seconds))
             channel.tally.look()

@@ -23,16 +23,6 @@ from tests.live.test_entry import (
 TEXT = "x" * 1000
 
 
-@pytest.fixture
-def hub(app) -> Hub:
-    return Hub(build="test", push_interval=1e-9)
-
-
-@pytest.fixture
-def acme(hub, cast):
-    return hub.channel(cast.acme.id)
-
-
 def prune(organization: Organization, through: int) -> None:
     with transaction(organization):
         organization.prune(through)

@@ -49,11 +49,6 @@ class Session:
 
 
 @pytest.fixture
-def hub(app) -> Hub:
-    return Hub(build="test", push_interval=1e-9)
-
-
-@pytest.fixture
 def wire(app, hub, monkeypatch) -> Wire:
     wire = Wire()
     monkeypatch.setattr(sockets.transport, "session", wire.session)
