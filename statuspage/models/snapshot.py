@@ -5,7 +5,7 @@ from the public holds the table alone, from before the files go until that is co
 holds the page's row, the very one that was there before he drew them. So no file comes back.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -182,7 +182,7 @@ def take_all_away() -> None:
     db.session.execute(delete(Snapshot))
 
 
-def compare(found: Collection[str]) -> list[str]:
+def compare(found: Set[str]) -> list[str]:
     """Which of these files no row knows; and a row that knows of files which are not among them is due.
 
     Call it in a transaction().

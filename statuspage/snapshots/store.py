@@ -49,8 +49,8 @@ class Store(Protocol):
     def discard_old(self) -> None:
         """What writers that were killed have left near goes."""
 
-    def names(self, prefix: str = "") -> list[str]:
-        """The names of all files that begin so."""
+    def names(self) -> list[str]:
+        """The names of all files, in order."""
 
 
 class Folder:
@@ -106,11 +106,9 @@ class Folder:
                 return
             folder = folder.parent
 
-    def names(self, prefix: str = "") -> list[str]:
-        folder = self.site / prefix.rpartition("/")[0]
+    def names(self) -> list[str]:
         with _disk():
-            found = [str(path.relative_to(self.site)) for path in folder.rglob("*") if path.is_file()]
-        return sorted(name for name in found if name.startswith(prefix))
+            return sorted(str(path.relative_to(self.site)) for path in self.site.rglob("*") if path.is_file())
 
 
 class Bucket:
@@ -161,10 +159,11 @@ class Bucket:
             for error in self._client.remove_objects(self._bucket, wanted):  # a thousand at once
                 raise Unreachable(f"{error.name}: {error.message or error.code}")
 
-    def names(self, prefix: str = "") -> list[str]:
+    def names(self) -> list[str]:
+        begin = self._key("")
         with _bucket():
-            found = self._client.list_objects(self._bucket, prefix=self._key(prefix), recursive=True)
-            return sorted(str(each.object_name)[len(self._key("")) :] for each in found)
+            found = self._client.list_objects(self._bucket, prefix=begin, recursive=True)
+            return sorted(str(each.object_name)[len(begin) :] for each in found)
 
     def close(self) -> None:
         """End the connections."""
