@@ -250,8 +250,8 @@ def listen(shell: Shell, *programs: Example, away: bool = False) -> None:
 
 
 @contextmanager
-def demo(folder: Path) -> Iterator[Server]:
-    with Server(folder, HEAD_INTERVAL="1") as server:
+def demo(folder: Path, head_interval: str) -> Iterator[Server]:
+    with Server(folder, HEAD_INTERVAL=head_interval) as server:
         yield server
         with server.app.app_context():
             db.engine.dispose()
@@ -260,14 +260,14 @@ def demo(folder: Path) -> Iterator[Server]:
 @pytest.fixture
 def fresh(tmp_path) -> Iterator[Server]:
     """A demo that nobody changed."""
-    with demo(tmp_path / "instance") as server:
+    with demo(tmp_path / "instance", head_interval="1") as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> Iterator[Server]:
-    """A demo whose services may show anything."""
-    with demo(tmp_path_factory.mktemp("docs") / "instance") as server:
+    """A demo whose services may show anything. What listens to it hears no second head."""
+    with demo(tmp_path_factory.mktemp("docs") / "instance", head_interval="100") as server:
         yield server
 
 

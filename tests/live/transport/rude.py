@@ -117,7 +117,7 @@ class Client:
         self.socket.bind((address, 0))
         self.socket.connect(("127.0.0.1", port))
         self.sid = b""
-        self.late = False  # on a busy machine a step takes longer than the server's patience: so it leaves now
+        self.late = False  # a step took longer than the server's patience, on a busy machine: so it leaves
 
     def send(self, data: bytes) -> None:
         try:
