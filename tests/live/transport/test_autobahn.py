@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import kosoku
 import pytest
@@ -27,10 +28,15 @@ def test_compression_is_either_declined_or_done_right(site):
 def run(site, **cases):
     # A few cases wait a second for what must not come: several run at once.
     url = f"ws://127.0.0.1:{site.port}/bare"
-    try:
-        return asyncio.run(kosoku.run_fuzzingclient(url, concurrency=8, **cases))
-    except kosoku.FailureError as failure:
-        return failure.results
+
+    def play():
+        try:
+            return asyncio.run(kosoku.run_fuzzingclient(url, concurrency=8, **cases))
+        except kosoku.FailureError as failure:
+            return failure.results
+
+    with ThreadPoolExecutor(1) as thread:  # a browser that another test left open has this thread's event loop
+        return thread.submit(play).result()
 
 
 def failures(results, *fine):
