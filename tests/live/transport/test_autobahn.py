@@ -35,7 +35,7 @@ def run(site, **cases):
         except kosoku.FailureError as failure:
             return failure.results
 
-    with ThreadPoolExecutor(1) as thread:  # a browser that another test left open has this thread's event loop
+    with ThreadPoolExecutor(1) as thread:  # a browser left open has the event loop of this one
         return thread.submit(play).result()
 
 
