@@ -6,12 +6,12 @@ stamped after the client's position. One filter over one structure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from .message import Cursor, Message
 
+OWN = ("since", "title")  # fields of a change that differ when an organization's tells all its tenants' pages
 KEPT = 16  # changes of a position, for clients that come from as many earlier ones
 
 
@@ -131,15 +131,18 @@ class Board:
                 self._stamps[id] = position
 
     def _parts_after(self, position: int) -> list[Part]:
-        return [part for whole in self.drawing.parts for part in self._those_after(whole, position)]
+        found: list[Part] = []
+        self._find(self.drawing.parts, position, found)
+        return found
 
-    def _those_after(self, part: Part, position: int) -> Iterator[Part]:
+    def _find(self, parts: tuple[Part, ...], position: int, found: list[Part]) -> None:
         """The parts stamped after a position: a list as a whole, never beside a row that it contains."""
-        if self._stamps[part.id] > position:
-            yield part
-        else:
-            for child in part.children:
-                yield from self._those_after(child, position)
+        stamps = self._stamps
+        for part in parts:
+            if stamps[part.id] > position:
+                found.append(part)
+            elif part.children:
+                self._find(part.children, position, found)
 
     def knows(self, cursor: Cursor | None) -> bool:
         """Whether what came after this position can be told apart from what came before."""
@@ -155,11 +158,11 @@ class Board:
         if not parts:
             return None
         return {
-            "since": None if after < 0 else str(Cursor(self.epoch, after)),
             "cursor": str(self.cursor),
-            "html": "".join(part.html for part in parts),
-            "title": self.drawing.title,
+            "html": "".join([part.html for part in parts]),
             "say": say or self.drawing.headline,
+            "since": None if after < 0 else str(Cursor(self.epoch, after)),
+            "title": self.drawing.title,
         }
 
     def _after(self, cursor: Cursor | None) -> int:
@@ -193,7 +196,7 @@ class Board:
 
 
 def _message(change: dict[str, Any] | None) -> Message | None:
-    return Message("change", change, change["cursor"]) if change else None
+    return Message("change", change, change["cursor"], OWN) if change else None
 
 
 def _ids(part: Part) -> list[str]:

@@ -26,12 +26,18 @@ class Cursor(NamedTuple):
 
 
 class Message:
-    """An event's name and payload, and the position that it takes a client to (SSE's `id:`)."""
+    """An event's name and payload, and the position that it takes a client to (SSE's `id:`).
 
-    def __init__(self, name: str, payload: dict[str, Any], cursor: str | None = None) -> None:
+    `own`: the fields in which it differs from others that are made in the same go: see transport.encode().
+    """
+
+    def __init__(
+        self, name: str, payload: dict[str, Any], cursor: str | None = None, own: tuple[str, ...] = ()
+    ) -> None:
         self.name = name
         self.payload = payload
         self.cursor = cursor
+        self.own = own
 
     @cached_property
     def json(self) -> str:
@@ -40,7 +46,7 @@ class Message:
     @cached_property
     def packet(self) -> transport.Encoded:
         """The Socket.IO packet, shared by all receivers."""
-        return transport.encode(self.name, self.payload)
+        return transport.encode(self.name, self.payload, self.own)
 
     @property
     def frame(self) -> bytes:

@@ -20,13 +20,19 @@ def part(id: str, partial: str, **values: Any) -> Part:
 
     A `path` may stand in attributes only: parts that differ in nothing else are rendered once.
     """
-    return Part(id, _shell_at(partial, id, values))
+    return made(id, _shell_at(partial, id, values))
 
 
 def list_part(id: str, partial: str, rows: list[Part], **values: Any) -> Part:
     """A part around rows, each of which is a part. Its partial is told whether it is `empty`."""
     values["empty"] = not rows
-    return Part(id, _shell_at(partial, id, values), tuple(rows))
+    return made(id, _shell_at(partial, id, values), tuple(rows))
+
+
+@lru_cache(maxsize=20_000)
+def made(id: str, shell: tuple[str, str], rows: tuple[Part, ...] = ()) -> Part:
+    """One and the same part for the same markup: what did not change has nothing to be compared."""
+    return Part(id, shell, rows)
 
 
 class Body:
@@ -41,10 +47,13 @@ class Body:
         return [_placed(part, where) if names_it else part for part, names_it in self._parts]
 
 
-def _placed(part: Part, where: str) -> Part:
+def _place(part: Part, where: str) -> Part:
     before, after = part.shell
-    children = tuple([_placed(child, where) for child in part.children])
-    return Part(part.id, (before.replace(PATH, where), after.replace(PATH, where)), children)
+    rows = tuple([_place(row, where) for row in part.children])
+    return Part(part.id, (before.replace(PATH, where), after.replace(PATH, where)), rows)
+
+
+_placed = lru_cache(maxsize=5_000)(_place)
 
 
 def _shell_at(partial: str, id: str, values: dict[str, Any]) -> tuple[str, str]:

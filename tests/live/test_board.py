@@ -1,7 +1,10 @@
 """A board by itself: what differs between two drawings, and to whom it is told."""
 
+from statuspage.database import transaction
 from statuspage.live.board import Board, Drawing, Part
+from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
+from statuspage.models.scope import Scope
 
 
 def drawn(**lists: str) -> Drawing:
@@ -38,3 +41,24 @@ def test_boards_that_share_parts_share_what_differs():
         board.redraw(after, 7, known)
         assert told(board, board.birth) == ["b class=new"]
     assert len(known) == 1
+
+
+def test_what_did_not_change_is_the_same_part_on_every_page(app, cast):
+    """So a change of the whole organization is compared part by part once, not once per tenant."""
+    hub = Hub(build="test", push_interval=1e-9)
+    channel = hub.channel(cast.acme.id)
+    scopes = [Scope(cast.acme.id, tenant.id) for tenant in (cast.north, cast.south)]
+
+    def parts():
+        return [
+            {part.id: part for part in channel.board(scope, "page").drawing.parts if part.id != "name"}
+            for scope in scopes
+        ]
+
+    before = parts()
+    with transaction(cast.acme):
+        cast.acme_service.update(description="Another")
+    channel.ring()
+    after = parts()
+    for old, new in zip(before, after, strict=True):
+        assert [id for id in old if new[id] is not old[id]] == ["services"]

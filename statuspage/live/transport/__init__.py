@@ -5,40 +5,19 @@ that depends on inner names of python-engineio, python-socketio, Flask-SocketIO 
 test_private_names.py lists them, so that an upgrade that renames one fails there.
 """
 
-from functools import cached_property
-
-from engineio import packet as engine_packet
 from flask import Flask
 from flask_socketio import SocketIO
-from socketio import packet
 
-from . import frames, traffic
+from . import traffic
+from .encoded import Encoded, encode
 from .poller import spread, written
 from .process import serve
-from .server import Packet, Server
-from .session import Session, shortest
+from .server import Server
+from .session import Session
 
 __all__ = ["Encoded", "Session", "create", "encode", "serve", "session", "spread", "unsent", "written"]
 
 PATH = "/socket.io/"
-
-
-class Encoded(engine_packet.Packet):
-    """One event as the packet that all receivers share; its WebSocket frame is made once, by the first."""
-
-    def __init__(self, name: str, payload: dict):
-        text = Packet(packet.EVENT, data=[name, payload], binary=False).encode()
-        super().__init__(engine_packet.MESSAGE, text)
-
-    @cached_property
-    def frame(self) -> bytes:
-        """As a WebSocket carries it."""
-        return frames.frame(self.encode())
-
-    @cached_property
-    def deflated(self) -> bytes:
-        """The same for a client that can unpack it."""
-        return shortest(self.encode())
 
 
 class Transport(SocketIO):
@@ -109,11 +88,6 @@ def create(
         log_traffic=log_traffic,
         compression=compression,
     )
-
-
-def encode(name: str, payload: dict) -> Encoded:
-    """The event of namespace "/" as a packet for Session.send(); encoded once, whoever receives it."""
-    return Encoded(name, payload)
 
 
 def unsent(socketio: SocketIO) -> int:

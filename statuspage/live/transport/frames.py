@@ -43,12 +43,27 @@ def frame(message: str | bytes, opcode: int | None = None) -> bytes:
 def deflated(message: str | bytes) -> bytes:
     """As frame(), compressed (RFC 7692, 7.2.1)."""
     data = message.encode("utf-8", "replace") if isinstance(message, str) else message
+    packed = block(data).removesuffix(EMPTY_BLOCK)
+    return _head(0xC0 | (TEXT if isinstance(message, str) else BINARY), len(packed)) + packed
+
+
+def block(data: bytes) -> bytes:
+    """Compressed up to the edge of a byte, so that more blocks may follow (RFC 1951, 3.2.3)."""
     # Most of the time would go into clearing a window of 32 KB: for a short message a short one does.
     window = max(9, min(len(data).bit_length(), zlib.MAX_WBITS))
     packer = zlib.compressobj(6, zlib.DEFLATED, -window, 5 if window < 14 else 8)
-    packed = packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
-    packed = packed.removesuffix(EMPTY_BLOCK)
-    return _head(0xC0 | (TEXT if isinstance(message, str) else BINARY), len(packed)) + packed
+    return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
+
+
+def deflated_after(beginning: bytes, end: str) -> bytes:
+    """As deflated(), of a text that begins with what this block() holds. Its end, below 64 KB, goes as it is.
+
+    It is a stored block (RFC 1951, 3.2.4), before the empty one that a message ends with.
+    """
+    data = end.encode("utf-8", "replace")
+    length = len(data).to_bytes(2, "little") + (len(data) ^ 0xFFFF).to_bytes(2, "little")
+    packed = beginning + b"\0" + length + data + b"\0"
+    return _head(0xC0 | TEXT, len(packed)) + packed
 
 
 def goodbye(code: int) -> bytes:

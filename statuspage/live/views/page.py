@@ -10,7 +10,7 @@ from jinja2 import Environment
 from ...models.scope import Scope
 from ...models.status import Impact, ServiceStatus, worst
 from ..board import Drawing, Part
-from ..parts import NO_DATA, PATH, Body, list_part, part
+from ..parts import NO_DATA, PATH, Body, list_part, made, part
 from ..state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
 
 FEW = 12  # services: on a page of so many every group is open
@@ -159,7 +159,7 @@ def _service(state: State, service: ServiceFacts) -> Part:
     if shell is None:
         facts = {"name": service.name, "description": service.description, "status": service.status}
         shell = state.drawn[id] = part(id, "services/_service.html", **facts).shell
-    return Part(id, shell)
+    return made(id, shell)
 
 
 def _group(state: State, heading: GroupFacts | None, services: list[ServiceFacts], *, few: bool) -> Part:
