@@ -57,7 +57,7 @@ def start_writer(app, kind: str, threads: int, edits: int) -> subprocess.Popen:
 def is_at_work(process: subprocess.Popen) -> bool:
     """Asked again and again, it leaves the processor to the process."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(0.005)
+        process.wait(0.02)
     return process.returncode is None
 
 

@@ -20,7 +20,6 @@ from tests.browser.visit import Visit
 from tests.cluster.cluster import ORGANIZATION, Cluster, Writer
 from tests.cluster.crowd import Crowd
 
-pytestmark = pytest.mark.alone
 Launch = Callable[..., Browser]
 MINUTE = 60.0
 
@@ -167,12 +166,13 @@ def check_writes(writer: Writer, api: httpx.Client) -> None:
     assert latest < datetime.now(UTC) + timedelta(seconds=5)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)  # beside other tests, as a machine with neighbours
 def test_whatever_breaks_nothing_is_lost(launch: Launch, tmp_path: Path) -> None:
     with Cluster(tmp_path, nodes=3) as cluster:
         converge(launch, cluster, FAULTS)
 
 
+@pytest.mark.alone
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("nodes", [2, 3])
@@ -182,6 +182,7 @@ def test_each_fault_for_a_minute(launch: Launch, tmp_path: Path, fault: Fault, n
         converge(launch, cluster, [fault], MINUTE)
 
 
+@pytest.mark.alone
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_two_nodes_need_nothing_beyond_postgresql(launch: Launch, tmp_path: Path) -> None:
