@@ -10,7 +10,7 @@ from bench.bars import bars, judge
 from bench.build import build
 from bench.figures import Figures
 from bench.load import allow_descriptors
-from bench.place import CLIENT_CORES, on
+from bench.place import CLIENT_CORES, alone, on
 from bench.plan import Plan
 
 MEASUREMENTS: dict[str, Callable[[Figures, Plan], None]] = {
@@ -29,6 +29,11 @@ MEASUREMENTS: dict[str, Callable[[Figures, Plan], None]] = {
 
 def main() -> int:
     wish = _wish()
+    with alone():
+        return _run(wish)
+
+
+def _run(wish: argparse.Namespace) -> int:
     chosen = wish.measurements or list(MEASUREMENTS)
     clients = wish.clients or (200 if wish.quick else 5_000)
     plan = Plan.smoke(clients) if wish.quick else Plan.whole(clients, wish.most)

@@ -1,5 +1,6 @@
 """Where things are and run: the folders of the bench, and which core is whose."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,18 @@ def on(cores: set[int]) -> Iterator[None]:
     yield
     with suppress(OSError):
         os.sched_setaffinity(0, mine)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Two that measure at once measure each other: the second ends with a sentence."""
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit("Another bin/bench is at work here; wait until it ends.") from None
+        yield
 
 
 def hurry(pid: int) -> None:
