@@ -112,7 +112,10 @@ def follow(
     if "incident-update" in changed:
         incidents = _incidents(session, state, shown, known)
     moved = state.moved((line.tenant_id, line.seq) for line in lines)
-    return replace(moved, services=services, incidents=incidents, inside=_inside(session, state.id, shown))
+    found = replace(moved, services=services, incidents=incidents, inside=_inside(session, state.id, shown))
+    if not changed:
+        found.take_drawings(state)
+    return found
 
 
 def _unchanged_incidents(state: State, lines: Iterable[Line]) -> dict[str, IncidentFacts]:

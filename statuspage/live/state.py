@@ -209,6 +209,10 @@ class State:
         """Between parts of boards as they were and as this state shows them: for the next board of both."""
         return {}
 
+    def take_drawings(self, earlier: Self) -> None:
+        """Of a state whose pages show the same."""
+        self.__dict__.update(drawn=earlier.drawn, bodies=earlier.bodies)
+
     def has_own(self, tenant_id: str | None) -> bool:
         """Whether a tenant's page shows anything beside what is the organization's."""
         mine = (self._services_by_tenant, self._groups_by_tenant, self._incidents_by_tenant)

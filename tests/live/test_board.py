@@ -4,6 +4,7 @@ from statuspage.database import transaction
 from statuspage.live.board import Board, Drawing, Part
 from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
+from statuspage.models.event import BROADCAST
 from statuspage.models.scope import Scope
 
 
@@ -62,3 +63,17 @@ def test_what_did_not_change_is_the_same_part_on_every_page(app, cast):
     after = parts()
     for old, new in zip(before, after, strict=True):
         assert [id for id in old if new[id] is not old[id]] == ["services"]
+
+
+def test_a_broadcast_draws_nothing_again(app, cast):
+    channel = Hub(build="test", push_interval=1e-9).channel(cast.acme.id)
+    scope = Scope(cast.acme.id, cast.north.id)
+    board = channel.board(scope, "page")
+    before, shown, bodies = board.position, board.drawing.parts, channel.state.bodies
+    with transaction(cast.acme):
+        cast.acme.record("status-update", BROADCAST, "x", {"any": "thing"})
+    channel.ring()
+    board = channel.board(scope, "page")
+    assert board.position > before
+    assert channel.state.bodies is bodies
+    assert all(part is old for part, old in zip(board.drawing.parts, shown, strict=True))
