@@ -9,7 +9,7 @@ from socketio import packet
 
 from . import frames
 from .server import Packet
-from .session import WORTH_DEFLATING, shortest
+from .session import shortest
 
 BEGINNINGS = 16  # kept: of messages that are made in one go
 
@@ -28,7 +28,10 @@ class Encoded(engine_packet.Packet):
     @cached_property
     def deflated(self) -> bytes:
         """The same for a client that can unpack it."""
-        return shortest(self.encode())
+        return shortest(self.frame, self._pack)
+
+    def _pack(self) -> bytes:
+        return frames.deflated(self.encode())
 
 
 class Variant(Encoded):
@@ -38,11 +41,8 @@ class Variant(Encoded):
         super().__init__(beginning.text + end)
         self._beginning, self._end = beginning, end
 
-    @cached_property
-    def deflated(self) -> bytes:
-        if len(self.frame) < WORTH_DEFLATING:
-            return self.frame
-        return min(frames.deflated_after(self._beginning.block, self._end), self.frame, key=len)
+    def _pack(self) -> bytes:
+        return frames.deflated_after(self._beginning.block, self._end)
 
 
 class Beginning:

@@ -7,6 +7,7 @@ A session that only listens costs its few fields: no greenlet, no queue, no time
 import base64
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from engineio import packet
@@ -319,14 +320,14 @@ def deflated(pkt: Any) -> bytes:
     try:
         return pkt.deflated
     except AttributeError:
-        pkt.deflated = shortest(pkt.data if pkt.binary else pkt.encode())
+        message = pkt.data if pkt.binary else pkt.encode()
+        pkt.deflated = shortest(frames.frame(message), lambda: frames.deflated(message))
         return pkt.deflated
 
 
-def shortest(message: str | bytes) -> bytes:
-    """The frame of this message, compressed if that makes it shorter."""
-    plain = frames.frame(message)
-    return min(frames.deflated(message), plain, key=len) if len(plain) >= WORTH_DEFLATING else plain
+def shortest(plain: bytes, pack: Callable[[], bytes]) -> bytes:
+    """This frame, or the same compressed if that is worth it and makes it shorter."""
+    return min(pack(), plain, key=len) if len(plain) >= WORTH_DEFLATING else plain
 
 
 def payload(packets: list[Any]) -> bytes:
