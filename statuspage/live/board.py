@@ -196,7 +196,8 @@ class Board:
 
 
 def _message(change: dict[str, Any] | None) -> Message | None:
-    return Message("change", change, change["cursor"], OWN) if change else None
+    """A whole board is its page's alone: it shares no beginning with others."""
+    return Message("change", change, change["cursor"], OWN if change["since"] else ()) if change else None
 
 
 def _ids(part: Part) -> list[str]:
