@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import re
 import socket
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple
 
 from tests.live.transport.wire import DEADLINE, POLLING, WEBSOCKET, masked, reset
@@ -73,23 +73,24 @@ class Crowd:
 
     def __init__(self, port: int):
         self.port = port
-        self.came = self.late = 0  # clients; and those whom the server gave up before they had done it all
+        self.came: Counter[str] = Counter()  # clients, by the way in which they leave;
+        self.late: Counter[str] = Counter()  # and those whom the server gave up before they had done it all
         self.held: deque[socket.socket] = deque()
         self.addresses = itertools.cycle(f"127.0.0.{number}" for number in range(2, 12))
 
     def come_and_go(self, count: int) -> None:
         """So many clients, in batches, leave in each way and each manner in turn."""
         manners = (reset, socket.socket.close, self._half_close, self._hold)
-        turns = itertools.cycle(itertools.product(manners, WAYS.values()))
-        for (leave, steps), _ in zip(turns, range(0, count, AT_ONCE), strict=False):
+        turns = itertools.cycle(itertools.product(manners, WAYS.items()))
+        for (leave, (way, steps)), _ in zip(turns, range(0, count, AT_ONCE), strict=False):
             clients = [Client(self.port, next(self.addresses)) for _ in range(AT_ONCE)]
             for step in steps:
                 for client in clients:
                     client.send(step.sent)
                 for client in clients if step.heard else ():
                     client.hear(step.heard)
-            self.came += len(clients)
-            self.late += sum(client.late for client in clients)
+            self.came[way] += len(clients)
+            self.late[way] += sum(client.late for client in clients)
             for client in clients:
                 leave(client.socket)
             self._close_held(HELD)
