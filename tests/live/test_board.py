@@ -2,7 +2,6 @@
 
 from statuspage.database import transaction
 from statuspage.live.board import Board, Drawing, Part
-from statuspage.live.hub import Hub
 from statuspage.live.message import Cursor
 from statuspage.models.event import BROADCAST
 from statuspage.models.scope import Scope
@@ -44,36 +43,33 @@ def test_boards_that_share_parts_share_what_differs():
     assert len(known) == 1
 
 
-def test_what_did_not_change_is_the_same_part_on_every_page(app, cast):
+def test_what_did_not_change_is_the_same_part_on_every_page(acme, cast):
     """So a change of the whole organization is compared part by part once, not once per tenant."""
-    hub = Hub(build="test", push_interval=1e-9)
-    channel = hub.channel(cast.acme.id)
     scopes = [Scope(cast.acme.id, tenant.id) for tenant in (cast.north, cast.south)]
 
     def parts():
         return [
-            {part.id: part for part in channel.board(scope, "page").drawing.parts if part.id != "name"}
+            {part.id: part for part in acme.board(scope, "page").drawing.parts if part.id != "name"}
             for scope in scopes
         ]
 
     before = parts()
     with transaction(cast.acme):
         cast.acme_service.update(description="Another")
-    channel.ring()
+    acme.ring()
     after = parts()
     for old, new in zip(before, after, strict=True):
         assert [id for id in old if new[id] is not old[id]] == ["services"]
 
 
-def test_a_broadcast_draws_nothing_again(app, cast):
-    channel = Hub(build="test", push_interval=1e-9).channel(cast.acme.id)
+def test_a_broadcast_draws_nothing_again(acme, cast):
     scope = Scope(cast.acme.id, cast.north.id)
-    board = channel.board(scope, "page")
-    before, shown, bodies = board.position, board.drawing.parts, channel.state.bodies
+    board = acme.board(scope, "page")
+    before, shown, bodies = board.position, board.drawing.parts, acme.state.bodies
     with transaction(cast.acme):
         cast.acme.record("status-update", BROADCAST, "x", {"any": "thing"})
-    channel.ring()
-    board = channel.board(scope, "page")
+    acme.ring()
+    board = acme.board(scope, "page")
     assert board.position > before
-    assert channel.state.bodies is bodies
+    assert acme.state.bodies is bodies
     assert all(part is old for part, old in zip(board.drawing.parts, shown, strict=True))

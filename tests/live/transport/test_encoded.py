@@ -22,7 +22,7 @@ def unpacked(frame: bytes) -> str:
     """The text of a frame as a client gets it (RFC 6455, 5.2; RFC 7692, 7.2.2)."""
     skipped = {126: 4, 127: 10}.get(frame[1], 2)
     data = frame[skipped:]
-    assert len(data) == int.from_bytes(frame[2:skipped], "big") if skipped > 2 else frame[1]
+    assert len(data) == (int.from_bytes(frame[2:skipped], "big") if skipped > 2 else frame[1])
     if frame[0] & 0x40:
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         data = inflate.decompress(data + frames.EMPTY_BLOCK)
