@@ -4,12 +4,12 @@ import gzip
 import io
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select
 
 from statuspage import backup, database
 from statuspage.backup import elsewhere, file, rows
@@ -145,23 +145,29 @@ class SlowPipe(io.BytesIO):
         return super().write(piece)
 
 
-def test_a_slow_pipe_costs_no_backup(app, cast, make_database):
+@pytest.fixture
+def impatient(app) -> Iterator[None]:
+    """A server that ends whoever idles in a transaction; for the connections of this test only."""
+
+    def after_half_a_second(connection: Any, _record: Any) -> None:
+        connection.autocommit = True  # else it would end with a rollback
+        connection.execute("SET idle_in_transaction_session_timeout = 500")
+        connection.autocommit = False
+
+    db.session.remove()
+    db.engine.dispose()
+    event.listen(db.engine, "connect", after_half_a_second)
+    yield
+    event.remove(db.engine, "connect", after_half_a_second)
+    db.session.remove()
+    db.engine.dispose()
+
+
+@pytest.mark.one_database("postgresql")
+def test_a_slow_pipe_costs_no_backup(app, cast, impatient):
     """Even where the server ends whoever idles in a transaction."""
-    if db.engine.dialect.name == "postgresql":
-        setting = f'ALTER DATABASE "{db.engine.url.database}" {{}} idle_in_transaction_session_timeout'
-        with db.engine.begin() as connection:
-            connection.execute(text(setting.format("SET") + " = '20ms'"))
-        db.session.remove()
-        db.engine.dispose()
-    try:
-        pipe = SlowPipe(lambda: threading.Event().wait(0.2))
-        backup.write(pipe)
-    finally:
-        if db.engine.dialect.name == "postgresql":
-            db.engine.dispose()
-            with db.engine.begin() as connection:
-                connection.execute(text(setting.format("RESET")))
-            db.engine.dispose()
+    pipe = SlowPipe(lambda: threading.Event().wait(1.0))
+    backup.write(pipe)
     assert lines_of(pipe.getvalue())[-1]["rows"] > 10
 
 

@@ -121,7 +121,7 @@ def test_a_lock_that_is_not_to_be_had_in_time_is_told(app, cast, monkeypatch, be
 
 @pytest.fixture
 def hasty(monkeypatch) -> None:
-    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.5)
 
 
 @pytest.mark.one_database("postgresql")
@@ -142,7 +142,7 @@ def test_who_reads_or_waits_for_files_has_more_time(app, cast, hasty):
     """A backup that goes to a slow disk, a snapshot that goes to a bucket."""
     idle = text("SHOW idle_in_transaction_session_timeout")
     with transaction():
-        assert db.session.scalar(idle) == "200ms"
+        assert db.session.scalar(idle) == "500ms"
         may_take_long()
         assert db.session.scalar(idle) == "1min"
     with snapshot() as session:
