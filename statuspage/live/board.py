@@ -83,6 +83,7 @@ class Board:
         self.epoch = epoch
         self.birth = position
         self.position = position
+        self.current_at = position  # the log's: nothing up to here would change the drawing
         self.pushed = position
         self.told = position  # what came up to here was pushed, or changed nothing of it
         self.pushed_at = 0.0
@@ -146,7 +147,9 @@ class Board:
 
     def knows(self, cursor: Cursor | None) -> bool:
         """Whether what came after this position can be told apart from what came before."""
-        return cursor is not None and cursor.epoch == self.epoch and self.birth <= cursor.seq <= self.position
+        if cursor is None or cursor.epoch != self.epoch:
+            return False
+        return self.birth <= cursor.seq <= max(self.position, self.current_at)
 
     def change(self, cursor: Cursor | None, say: str = "") -> dict[str, Any] | None:
         """The change that brings a client from `cursor` to now; None when nothing differs.

@@ -55,7 +55,7 @@ class Boards(Audience):
         self.advance()
         with self.lock:
             board = self._current(scope, view) or self._draw_first(scope, view)
-            board.used_at = time.monotonic()
+            board.used_at, board.current_at = time.monotonic(), self.state.position(scope)
             return board
 
     def _draw_first(self, scope: Scope, view: str) -> Board:
@@ -73,13 +73,13 @@ class Boards(Audience):
         drawing = views.draw(view, self.state, scope)
         if drawing is None or self.gone:
             raise NotFound(UNKNOWN)
-        board = Board(drawing, self.state.epoch, self.state.position(scope))
+        board = Board(drawing, self.state.epoch, views.position(view, self.state, scope))
         self.boards[scope, view] = board
         return board
 
     def _current(self, scope: Scope, view: str) -> Board | None:
         """The board as the state is now, if there is one (any more). Only what moved is drawn again."""
-        board, position = self.boards.get((scope, view)), self.state.position(scope)
+        board, position = self.boards.get((scope, view)), views.position(view, self.state, scope)
         if board is None or (board.position == position and not board.lost and self.state.has(scope)):
             return board
         drawing, room = self._drawn(view, scope), board_room(scope, view)

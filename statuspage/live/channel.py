@@ -272,7 +272,7 @@ class Channel(Boards):
     def _birth(self, room: str, seat: Seat) -> int:
         if room == Scope(self.organization_id).room:
             return self.state.own_seq
-        return self.state.position(seat.scope)
+        return views.position(seat.view, self.state, seat.scope)
 
     def close(self) -> None:
         """The organization was deleted: everybody leaves."""
@@ -295,7 +295,7 @@ class Channel(Boards):
 
     def head_for(self, seat: Seat) -> Message:
         """The `head` that a stream begins with."""
-        return self._head(Cursor.parse(self.state.cursor(seat.scope)) or self._head_cursor())
+        return self._head(Cursor(self.state.epoch, views.position(seat.view, self.state, seat.scope)))
 
     def _head(self, cursor: Cursor) -> Message:
         return Message("head", {"cursor": str(cursor), "build": self.build})

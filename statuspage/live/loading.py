@@ -14,12 +14,13 @@ from ..models.organization import Organization, Tenant
 from ..models.service import Service, ServiceGroup
 from ..models.status import Impact, IncidentStatus, ServiceStatus, Visibility, worst
 from . import inside, team, views
+from .facts import GroupFacts, IncidentFacts, ServiceFacts, TenantFacts, UpdateFacts
 from .feed import Line
-from .state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State, TenantFacts, UpdateFacts
+from .state import DAYS, State
 
 # Written once, asked with every change: to build a statement takes longer than to ask it.
 TENANTS = (
-    select(Tenant.id, Tenant.slug, Tenant.name, Tenant.visibility, Tenant.seq)
+    select(Tenant.id, Tenant.slug, Tenant.name, Tenant.visibility, Tenant.seq, Tenant.shown_seq)
     .where(Tenant.organization_id == bindparam("organization"))
     .order_by(Tenant.name, Tenant.id)
 )
@@ -79,6 +80,8 @@ def load(
         epoch=row.epoch,
         seq=row.seq,
         own_seq=row.own_seq,
+        shown_seq=row.shown_seq,
+        own_shown_seq=row.own_shown_seq,
         created_at=row.created_at,
         accent=row.accent,
         logo=row.logo_hash,
@@ -111,11 +114,8 @@ def follow(
         services = _services(session, state.id)
     if "incident-update" in changed:
         incidents = _incidents(session, state, shown, known)
-    moved = state.moved((line.tenant_id, line.seq) for line in lines)
-    found = replace(moved, services=services, incidents=incidents, inside=_inside(session, state.id, shown))
-    if not changed:
-        found.take_drawings(state)
-    return found
+    moved = state.moved(lines)
+    return replace(moved, services=services, incidents=incidents, inside=_inside(session, state.id, shown))
 
 
 def _unchanged_incidents(state: State, lines: Iterable[Line]) -> dict[str, IncidentFacts]:
@@ -134,8 +134,10 @@ def _inside(session: Session, organization_id: str, shown: Iterable[str]) -> ins
 def _tenants(session: Session, organization: Organization) -> dict[str, TenantFacts]:
     public = organization.public
     return {
-        id: TenantFacts(id, slug, name, public and visibility == Visibility.PUBLIC, seq)
-        for id, slug, name, visibility, seq in session.execute(TENANTS, {"organization": organization.id})
+        id: TenantFacts(id, slug, name, public and visibility == Visibility.PUBLIC, *positions)
+        for id, slug, name, visibility, *positions in session.execute(
+            TENANTS, {"organization": organization.id}
+        )
     }
 
 

@@ -9,76 +9,27 @@ from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from ..clock import iso, now
+from ..models.event import BROADCAST
 from ..models.scope import Scope
-from ..models.status import Impact, IncidentStatus, ServiceStatus, worst
+from ..models.status import Impact, ServiceStatus, worst
 from .board import Differences
+from .facts import GroupFacts, IncidentFacts, ServiceFacts, TenantFacts
+from .feed import Line
 from .inside import Inside
 from .message import Cursor
 from .team import Team
 
 DAYS = 14  # of past incidents on a page
 
-
-@dataclass(frozen=True, slots=True)
-class ServiceFacts:
-    """`wrong_since`: when somebody said so by hand; None while their word is "operational"."""
-
-    id: str
-    tenant_id: str | None
-    group_id: str | None
-    name: str
-    description: str
-    status: ServiceStatus
-    updated_at: datetime
-    wrong_since: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class GroupFacts:
-    id: str
-    tenant_id: str | None
-    name: str
-
-
 Owned = TypeVar("Owned", ServiceFacts, GroupFacts)  # by a tenant, or by the organization itself
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateFacts:
-    id: str
-    status: IncidentStatus
-    message: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentFacts:
-    """`said`: what the newest update says, by service id; a service may be gone: see State.affected()."""
-
-    id: str
-    tenant_id: str | None
-    title: str
-    status: IncidentStatus
-    impact: Impact
-    started_at: datetime
-    resolved_at: datetime | None
-    updated_at: datetime
-    updates: tuple[UpdateFacts, ...]
-    said: tuple[tuple[str, ServiceStatus], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TenantFacts:
-    id: str
-    slug: str
-    name: str
-    public: bool
-    seq: int
 
 
 @dataclass(frozen=True)
 class State:
-    """Everything that pages of this organization show, at position `seq` of its log."""
+    """Everything that pages of this organization show, at position `seq` of its log.
+
+    `shown_seq`, `own_shown_seq`: as models.log.Log has them.
+    """
 
     id: str
     slug: str
@@ -89,6 +40,8 @@ class State:
     epoch: str
     seq: int
     own_seq: int
+    shown_seq: int
+    own_shown_seq: int
     created_at: datetime
     accent: str | None
     logo: str | None  # the version that its URL names
@@ -102,15 +55,26 @@ class State:
     inside: Inside | None = None  # only while somebody looks at an admin screen
     team: Team | None = None  # only while somebody looks at members or tokens
 
-    def moved(self, lines: Iterable[tuple[str | None, int]]) -> Self:
-        """The same facts after these lines (tenant and number of each): Organization._advance() of memory."""
+    def moved(self, lines: Iterable[Line]) -> Self:
+        """The same facts after these lines: Log._advance() of memory."""
         seq, own_seq, tenants = self.seq, self.own_seq, dict(self.tenants)
-        for tenant_id, seq in lines:
-            if tenant_id is None:
+        shown_seq, own_shown_seq = self.shown_seq, self.own_shown_seq
+        for line in lines:
+            seq, shows = line.seq, line.type != BROADCAST
+            shown_seq = seq if shows else shown_seq
+            if line.tenant_id is None:
                 own_seq = seq
-            elif tenant_id in tenants:  # else it is gone, and no position of it is asked for
-                tenants[tenant_id] = replace(tenants[tenant_id], seq=seq)
-        return replace(self, seq=seq, own_seq=own_seq, tenants=tenants)
+                own_shown_seq = seq if shows else own_shown_seq
+            elif tenant := tenants.get(line.tenant_id):  # else no position of it is asked for
+                tenants[tenant.id] = tenant.moved(seq, shows=shows)
+        return replace(
+            self,
+            seq=seq,
+            own_seq=own_seq,
+            shown_seq=shown_seq,
+            own_shown_seq=own_shown_seq,
+            tenants=tenants,
+        )
 
     def position(self, scope: Scope) -> int:
         """The number of the scope's last event (Organization.position, from loaded facts)."""
@@ -121,6 +85,16 @@ class State:
 
     def cursor(self, scope: Scope) -> str:
         return str(Cursor(self.epoch, self.position(scope)))
+
+    def shown_position(self, scope: Scope) -> int:
+        """The number of the scope's last event that changed what pages show: no broadcast moves them."""
+        if scope.whole:
+            return self.shown_seq
+        tenant = self.tenants.get(scope.tenant_id or "")
+        return max(self.own_shown_seq, tenant.shown_seq if tenant else 0)
+
+    def shown_cursor(self, scope: Scope) -> str:
+        return str(Cursor(self.epoch, self.shown_position(scope)))
 
     def has(self, scope: Scope) -> bool:
         return scope.tenant_id is None or scope.tenant_id in self.tenants
@@ -208,10 +182,6 @@ class State:
     def differences(self) -> Differences:
         """Between parts of boards as they were and as this state shows them: for the next board of both."""
         return {}
-
-    def take_drawings(self, earlier: Self) -> None:
-        """Of a state whose pages show the same."""
-        self.__dict__.update(drawn=earlier.drawn, bodies=earlier.bodies)
 
     def has_own(self, tenant_id: str | None) -> bool:
         """Whether a tenant's page shows anything beside what is the organization's."""

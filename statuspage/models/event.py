@@ -1,4 +1,4 @@
-"""Event: one line of an organization's log. Written by Organization.record() and nowhere else."""
+"""Event: one line of an organization's log. Written by Log.record() and nowhere else."""
 
 from datetime import datetime
 from itertools import takewhile

@@ -1,19 +1,19 @@
-"""Organization and Tenant: who has a page, and the log of everything that changes on it."""
+"""Organization and Tenant: who has a page."""
 
-import secrets
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import JSON, ForeignKey, UniqueConstraint, delete, select, update
+from sqlalchemy import JSON, ForeignKey, UniqueConstraint, select, update
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ..clock import now
 from ..database import Model, database_time, db, new_id
 from . import name as names
 from .errors import Conflict, Invalid
-from .event import ACCESS, DATA_NAMES, Event
+from .event import ACCESS, Event
 from .hiding import will_hide
+from .log import Log
 from .look import Look
 from .scope import Scope
 from .status import Visibility
@@ -23,17 +23,8 @@ if TYPE_CHECKING:
     from .service import Service
 
 
-def new_epoch() -> str:
-    """Names one unbroken life of a log; positions of another epoch mean nothing."""
-    return secrets.token_hex(4)
-
-
-class Organization(Look, Model):
-    """The customer of an install. `seq` counts its log; the other counters are the last line of a room.
-
-    own_seq: of its own page (any name) · data_seq: of any room (the three names) · own_data_seq: both.
-    Lines up to `pruned_through` are not to be had any more; up to `epoch_birth` no position is of this epoch.
-    """
+class Organization(Log, Look, Model):
+    """The customer of an install."""
 
     __tablename__ = "organization"
 
@@ -43,13 +34,6 @@ class Organization(Look, Model):
     visibility: Mapped[str] = mapped_column(default=Visibility.PUBLIC.value)
     timezone: Mapped[str] = mapped_column(default="UTC")
     today: Mapped[date]
-    epoch: Mapped[str] = mapped_column(default=new_epoch)
-    seq: Mapped[int] = mapped_column(default=0)
-    own_seq: Mapped[int] = mapped_column(default=0)
-    data_seq: Mapped[int] = mapped_column(default=0)
-    own_data_seq: Mapped[int] = mapped_column(default=0)
-    pruned_through: Mapped[int] = mapped_column(default=0)
-    epoch_birth: Mapped[int] = mapped_column(default=0)
     embed_origins: Mapped[list[str]] = mapped_column(JSON, default=list)  # who may frame the embed
     indexed: Mapped[bool] = mapped_column(default=True)  # whether search engines are welcome
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -97,50 +81,6 @@ class Organization(Look, Model):
         tenant = db.session.get(Tenant, scope.tenant_id)
         return max(self.own_seq, tenant.seq if tenant else 0)
 
-    def record(
-        self,
-        name: str,
-        type: str,
-        subject: str,
-        data: Any = None,
-        *,
-        tenant: "Tenant | None" = None,
-        broadcast_id: str | None = None,
-    ) -> Event:
-        """Write the next line of the log. Only inside transaction(): the lock makes the number right."""
-        if not db.session.info.get("writing"):
-            raise RuntimeError("record() outside transaction()")
-        self.seq += 1
-        event = Event(
-            organization_id=self.id,
-            seq=self.seq,
-            tenant_id=tenant.id if tenant else None,
-            name=name,
-            type=type,
-            subject=subject,
-            data=data,
-            broadcast_id=broadcast_id,
-            user_id=db.session.info["by"],
-        )
-        self._advance(event, tenant)
-        db.session.add(event)
-        db.session.info["recorded"].add(self.id)
-        db.session.info["lines"].append(f"{self.epoch}:{self.seq}")
-        return event
-
-    def _advance(self, event: Event, tenant: "Tenant | None") -> None:
-        if tenant:
-            tenant.seq = self.seq
-        else:
-            self.own_seq = self.seq
-        if event.name not in DATA_NAMES:
-            return
-        event.since_any, self.data_seq = self.data_seq, self.seq
-        if tenant:
-            event.since, tenant.data_seq = tenant.data_seq, self.seq
-        else:
-            event.since, self.own_data_seq = self.own_data_seq, self.seq
-
     def update(
         self,
         *,
@@ -174,26 +114,6 @@ class Organization(Look, Model):
             self.renew_epoch()
         else:
             will_hide(self.id, tenant.id if tenant else None)
-
-    def renew_epoch(self) -> None:
-        """Start a new life of the log: no old cursor, and no guessed one, reads what was before."""
-        self.epoch = new_epoch()
-        self.pruned_through = self.epoch_birth = self.seq
-
-    def prune(self, through: int) -> None:
-        """Forget the lines up to `through`; cursors before it are told to read the state again."""
-        through = min(through, self.seq)
-        db.session.execute(delete(Event).where(Event.organization_id == self.id, Event.seq <= through))
-        self.pruned_through = max(self.pruned_through, through)  # of an earlier life there may be lines left
-
-    def blank(self, subject: str) -> None:
-        """Take the text out of a subject's older lines: it was edited or deleted."""
-        db.session.flush()
-        db.session.execute(
-            update(Event)
-            .where(Event.organization_id == self.id, Event.subject == subject, Event.seq <= self.seq)
-            .values(data={"id": subject})
-        )
 
     def local_date(self) -> date:
         """Today in its zone, by the database's clock: nodes must not turn the day to and fro."""
@@ -243,6 +163,7 @@ class Tenant(Model):
     visibility: Mapped[str] = mapped_column(default=Visibility.PUBLIC.value)
     seq: Mapped[int] = mapped_column(default=0)
     data_seq: Mapped[int] = mapped_column(default=0)
+    shown_seq: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     organization: Mapped[Organization] = relationship(back_populates="tenants")

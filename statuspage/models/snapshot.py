@@ -101,7 +101,7 @@ def start_stamp() -> str:
     """What the start page shows: the public organizations, and the position of one that is alone."""
     o = Organization
     rows = db.session.execute(
-        select(o.id, o.slug, o.name, o.epoch, o.own_seq)
+        select(o.id, o.slug, o.name, o.epoch, o.own_shown_seq)
         .where(o.visibility == Visibility.PUBLIC.value)
         .order_by(o.id)
     ).all()
@@ -217,12 +217,14 @@ def _is_old(row: Snapshot, before: datetime) -> bool:
 
 
 _PUBLIC = Organization.visibility == Visibility.PUBLIC.value
-_POSITION = case((Tenant.seq > Organization.own_seq, Tenant.seq), else_=Organization.own_seq)
+_POSITION = case(
+    (Tenant.shown_seq > Organization.own_shown_seq, Tenant.shown_seq), else_=Organization.own_shown_seq
+)
 _OWN = (
     select(Organization.id, literal(""), Organization.slug, literal(""), Snapshot.id)
     .outerjoin(Snapshot, and_(Snapshot.organization_id == Organization.id, Snapshot.tenant_id == ""))
     .where(_PUBLIC),
-    Organization.own_seq,
+    Organization.own_shown_seq,
 )
 _TENANTS = (
     select(Organization.id, Tenant.id, Organization.slug, Tenant.slug, Snapshot.id)
@@ -234,7 +236,7 @@ _TENANTS = (
 
 
 def _due(pages: tuple[Any, Any], build: str, before: datetime) -> Any:
-    """Compared with State.cursor() of the page: `EPOCH:SEQ`."""
+    """Compared with State.shown_cursor() of the page: `EPOCH:SEQ`."""
     public, position = pages
     of_now = Organization.epoch + ":" + db.cast(position, db.String)
     return public.where(

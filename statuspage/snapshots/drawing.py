@@ -18,7 +18,8 @@ from werkzeug.test import EnvironBuilder
 from ..clock import iso, now
 from ..database import snapshot
 from ..live import loading, views
-from ..live.state import IncidentFacts, State
+from ..live.facts import IncidentFacts
+from ..live.state import State
 from ..models.embedding import ANY
 from ..models.incident import Incident
 from ..models.snapshot import Place
@@ -144,7 +145,7 @@ class Artist:
         if drawn is None:
             return None
         with self._visit(path, at):  # without a board, which would be kept for those who look at it
-            answer = public.answer(scope, state, view, state.cursor(scope), drawn)
+            answer = public.answer(scope, state, view, state.shown_cursor(scope), drawn)
             return _marked(self._app.process_response(answer), at)
 
     def _read(self, place: Place, state: State, ids: set[str]) -> list[tuple[IncidentFacts, str]]:

@@ -135,7 +135,7 @@ class Writer:
         channel = self._hub.channel(place.organization_id)
         channel.look()
         state = channel.state_of(place.scope)
-        return state.cursor(place.scope), self._artist.page(place, state, had)
+        return state.shown_cursor(place.scope), self._artist.page(place, state, had)
 
     def _remove(self, names: Iterable[str]) -> None:
         """What nobody has any more."""

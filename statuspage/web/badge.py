@@ -71,7 +71,7 @@ def badge(org: str, tenant: str | None = None) -> Response:
     place = state.tenants[scope.tenant_id] if scope.tenant_id else state
     label = short(request.args.get("label", "")) or short(place.name)
     # An ETag is ASCII: a label in any script is named by its characters' numbers.
-    tag = f"badge-{label.encode().hex()}-{state.cursor(scope)}"
+    tag = f"badge-{label.encode().hex()}-{state.shown_cursor(scope)}"
     response = document.conditional(scope, state, tag)
     if response.status_code == 200:
         as_of = document.as_of()  # a badge cannot say more than that it is old

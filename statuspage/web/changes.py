@@ -52,7 +52,7 @@ def changes(org: str, tenant: str | None = None) -> Response:
     state = channel.state
     found = Poll(channel, scope, view, proof).answer(cursor, wait)
     if found is not None or wait == 0:  # after a wait it is no longer true that there is nothing new
-        share(scope, state)
+        share(scope, state, view)
     response = (
         Response(status=204) if found is None else Response(json.dumps(found), mimetype="application/json")
     )

@@ -86,7 +86,7 @@ def conditional(scope: Scope, state: State, tag: str, modified: datetime | None 
         response.headers["X-Robots-Tag"] = "noindex"
     if _has_it(tag, modified):
         response.status_code = 304
-    share(scope, state)
+    share(scope, state, "page")
     return response
 
 

@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app, request
 
 from ..live.hub import Hub
 from ..live.state import State
+from ..live.views import DATA
 from ..models.scope import Scope
 from .auth import is_visitor
 from .page_cache import Answer, Asked, Key, PageCache, Shown, key_of
@@ -35,20 +36,20 @@ def register(app: Flask) -> None:
     app.wsgi_app = Door(app, app.wsgi_app, cache)  # type: ignore[method-assign]
 
 
-def share(scope: Scope, state: State) -> None:
-    """Say that whoever asks this without proof gets this answer, as long as the scope stays as in `state`.
+def share(scope: Scope, state: State, view: str) -> None:
+    """Say that whoever asks this without proof gets this answer, as long as the view stays as in `state`.
 
     What is read for it must be read after `state` was.
     """
     if is_visitor() and state.is_open_to_all(scope):
-        request.environ[SHARED] = Shown(scope, state)
+        request.environ[SHARED] = Shown(scope, state, view)
 
 
 def share_current(scope: Scope) -> None:
-    """The same, before anything was read: as of what is committed now."""
+    """The same of data, before anything was read: as of what is committed now."""
     hub: Hub = current_app.extensions["live"].hub
     if is_visitor() and hub.watches():
-        share(scope, hub.channel(scope.organization_id).state_of(scope))
+        share(scope, hub.channel(scope.organization_id).state_of(scope), DATA)
 
 
 def share_at_start(response: Response) -> Response:

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from ..clock import iso
 from ..database import snapshot
 from ..live import loading
-from ..live.state import IncidentFacts, State
+from ..live.facts import IncidentFacts
+from ..live.state import State
 from ..models.event import Event
 from ..models.incident import Incident
 from ..models.scope import Scope
@@ -32,11 +33,11 @@ def atom(org: str, tenant: str | None = None) -> Response:
     with snapshot() as session:
         modified = session.scalar(
             select(Event.created_at).where(
-                Event.organization_id == state.id, Event.seq == state.position(scope)
+                Event.organization_id == state.id, Event.seq == state.shown_position(scope)
             )
         )
         response = document.conditional(
-            scope, state, f"atom-{state.cursor(scope)}", modified or state.created_at
+            scope, state, f"atom-{state.shown_cursor(scope)}", modified or state.created_at
         )
         if response.status_code == 304:
             return response

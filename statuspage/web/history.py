@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from ..database import snapshot
 from ..live import loading
-from ..live.state import IncidentFacts, State
+from ..live.facts import IncidentFacts
+from ..live.state import State
 from ..models.errors import Invalid
 from ..models.incident import Incident, IncidentUpdate
 from ..models.scope import Scope
@@ -71,7 +72,7 @@ def history(org: str, tenant: str | None = None) -> Response:
     newest = Month.parse(asked) if asked else None
     state = document.current_state(scope)
     this = Month.of(state.today)
-    response = document.conditional(scope, state, f"history-{newest or this}-{state.cursor(scope)}")
+    response = document.conditional(scope, state, f"history-{newest or this}-{state.shown_cursor(scope)}")
     if response.status_code == 304:
         return response
     with snapshot() as session:
@@ -96,7 +97,7 @@ def history(org: str, tenant: str | None = None) -> Response:
 def _search(scope: Scope, words: str) -> Response:
     """In titles and in all that was said, whatever the case of letters."""
     state = document.current_state(scope)
-    tag = f"search-{sha256(words.encode()).hexdigest()}-{state.cursor(scope)}"
+    tag = f"search-{sha256(words.encode()).hexdigest()}-{state.shown_cursor(scope)}"
     response = document.conditional(scope, state, tag)
     if response.status_code == 304:
         return response

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from werkzeug.http import parse_accept_header, parse_etags
 
+from ..live import views
 from ..live.channel import Channel
 from ..live.hub import Hub
 from ..live.state import State
@@ -56,10 +57,14 @@ class Key(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What an answer shows: a scope as it is in a state; `at_start`, as the only organization there is."""
+    """What an answer shows: a scope as it is in a state; `at_start`, as the only organization there is.
+
+    It moves as this view of the scope does: see views.position().
+    """
 
     scope: Scope
     state: State
+    view: str
     at_start: bool = False
 
 
@@ -122,6 +127,7 @@ class Entry:
         self.channel = channel
         self.scope = shown.scope
         self.state = shown.state
+        self.view = shown.view
         self.at_start = shown.at_start
         self.whole: Answer | None = None
         self.head: Answer | None = None
@@ -142,9 +148,11 @@ class Entry:
 
     def holds_at(self, state: State) -> bool:
         """Whether nothing that the scope shows is different in this state."""
-        was, scope = self.state, self.scope
+        was, scope, view = self.state, self.scope, self.view
         return was is state or (
-            was.epoch == state.epoch and state.has(scope) and was.position(scope) == state.position(scope)
+            was.epoch == state.epoch
+            and state.has(scope)
+            and views.position(view, was, scope) == views.position(view, state, scope)
         )
 
     def answer(self, asked: Asked) -> Answer | None:

@@ -30,7 +30,7 @@ from statuspage import config, create_app
 from statuspage.database import db
 from statuspage.live.message import Cursor
 from statuspage.models import retention
-from statuspage.models.event import DATA_NAMES
+from statuspage.models.event import BROADCAST, DATA_NAMES
 from statuspage.models.scope import Scope
 from tests.faults.course import COURSE, Desk, Step, set_the_scene
 from tests.live.browser_page import Page
@@ -261,7 +261,8 @@ def data_lines(file: Path, after: int) -> list[int]:
 def _log(file: Path, organization: str) -> list[tuple]:
     connection = sqlite3.connect(file)
     lines = connection.execute(
-        "SELECT seq, tenant_id, name, since, since_any FROM event WHERE organization_id = ? ORDER BY seq",
+        "SELECT seq, tenant_id, name, since, since_any, type"
+        " FROM event WHERE organization_id = ? ORDER BY seq",
         (organization,),
     ).fetchall()
     connection.close()
@@ -273,7 +274,7 @@ def unsound(file: Path) -> list[str]:
     connection = sqlite3.connect(file)
     wrong = [str(row) for row in connection.execute("PRAGMA integrity_check") if row != ("ok",)]
     wrong += [str(row) for row in connection.execute("PRAGMA foreign_key_check")]
-    counters = "SELECT id, seq, own_seq, data_seq, own_data_seq FROM organization"
+    counters = "SELECT id, seq, own_seq, data_seq, own_data_seq, shown_seq, own_shown_seq FROM organization"
     for id, *counted in connection.execute(counters).fetchall():
         wrong += [f"{id}: {each}" for each in _unsound_log(_log(file, id), counted)]
     connection.close()
@@ -285,13 +286,16 @@ def _unsound_log(lines: list[tuple], counted: list[int]) -> list[str]:
     if numbers and numbers != list(range(numbers[0], counted[0] + 1)):
         wrong.append(f"numbers {numbers} under {counted[0]}")
     last: dict[Any, int] = {}
-    for seq, tenant, name, since, since_any in lines:
+    for seq, tenant, name, since, since_any, type in lines:
         if name in DATA_NAMES:
             if last.get(("room", tenant), since) != since or last.get("any", since_any) != since_any:
                 wrong.append(f"the chain is broken at {seq}")
             last["room", tenant] = last["any"] = seq
+        if type != BROADCAST:
+            last["shown"] = last["shown", tenant] = seq
         last["own" if tenant is None else tenant] = seq
-    said = dict(zip(("own", "any", ("room", None)), counted[1:], strict=True))
+    counters = ("own", "any", ("room", None), "shown", ("shown", None))
+    said = dict(zip(counters, counted[1:], strict=True))
     wrong += [
         f"{which} is {seq}, not {said[which]}" for which, seq in last.items() if said.get(which, seq) != seq
     ]

@@ -1,8 +1,12 @@
 """A board by itself: what differs between two drawings, and to whom it is told."""
 
-from statuspage.database import transaction
+import pytest
+
+from statuspage.database import snapshot, transaction
+from statuspage.live import loading
 from statuspage.live.board import Board, Drawing, Part
 from statuspage.live.message import Cursor
+from statuspage.live.state import State
 from statuspage.models.event import BROADCAST
 from statuspage.models.scope import Scope
 
@@ -62,14 +66,49 @@ def test_what_did_not_change_is_the_same_part_on_every_page(acme, cast):
         assert [id for id in old if new[id] is not old[id]] == ["services"]
 
 
-def test_a_broadcast_draws_nothing_again(acme, cast):
+@pytest.mark.parametrize("tenant", [False, True])
+def test_a_broadcast_moves_and_draws_no_page_but_is_known_to_it(acme, cast, tenant):
+    """One may come with the position of a program, or of a view that shows the log itself."""
     scope = Scope(cast.acme.id, cast.north.id)
     board = acme.board(scope, "page")
-    before, shown, bodies = board.position, board.drawing.parts, acme.state.bodies
+    position, drawing = board.position, board.drawing
     with transaction(cast.acme):
-        cast.acme.record("status-update", BROADCAST, "x", {"any": "thing"})
+        cast.acme.record("status-update", BROADCAST, "x", {}, tenant=cast.north if tenant else None)
     acme.ring()
-    board = acme.board(scope, "page")
-    assert board.position > before
-    assert acme.state.bodies is bodies
-    assert all(part is old for part, old in zip(board.drawing.parts, shown, strict=True))
+    assert acme.board(scope, "page") is board
+    assert (board.position, board.drawing) == (position, drawing)
+    told = cast.acme.seq
+    assert acme.state.position(scope) == told > position
+    assert board.change(Cursor(acme.state.epoch, told)) is None
+    assert board.change(Cursor(acme.state.epoch, told + 1))["since"] is None
+    with transaction(cast.acme):
+        cast.north_service.update(name="Renamed")
+    acme.ring()
+    change = acme.board(scope, "page").change(Cursor(acme.state.epoch, told))
+    assert change["since"] == f"{acme.state.epoch}:{told}"
+    assert board.position == told + 1
+
+
+def test_a_broadcast_moves_what_the_admin_shows_of_the_log(acme, cast):
+    scope = Scope(cast.acme.id, whole=True)
+    before = acme.board(scope, "admin/overview").position
+    with transaction(cast.acme):
+        cast.acme.record("status-update", BROADCAST, "x", {})
+    acme.ring()
+    assert acme.board(scope, "admin/overview").position == before + 1
+
+
+def test_every_node_stands_where_the_others_stand(hub, acme, cast):
+    """Whether it followed the log or has just begun."""
+    scopes = [Scope(cast.acme.id), Scope(cast.acme.id, cast.north.id), Scope(cast.acme.id, whole=True)]
+    with transaction(cast.acme):
+        cast.south_service.update(name="Renamed")
+        for tenant in (cast.north, None, cast.south):
+            cast.acme.record("status-update", BROADCAST, "x", {}, tenant=tenant)
+    acme.ring()
+    acme.advance()
+    with snapshot() as session:
+        loaded = loading.load(session, cast.acme.id)
+    for where in (State.position, State.shown_position):
+        assert [where(acme.state, scope) for scope in scopes] == [where(loaded, scope) for scope in scopes]
+    assert loaded.shown_position(scopes[2]) < loaded.position(scopes[2])

@@ -10,6 +10,7 @@ import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from statuspage.database import transaction
+from statuspage.models.event import BROADCAST
 from statuspage.models.incident import Incident
 from statuspage.models.status import Visibility
 from statuspage.web import page_cache
@@ -206,6 +207,21 @@ def test_a_change_of_another_tenant_leaves_it_as_it_is(client, cast, flask):
     with transaction(cast.acme):
         cast.north_service.update(name="Renamed")
     assert "Renamed" in client.get("/acme/north").text
+
+
+def test_a_broadcast_lets_only_go_what_programs_are_told(client, cast, flask):
+    paths = ["/acme", "/acme/north", "/embed/acme", "/acme/badge.svg", "/acme/history.atom", "/acme/changes"]
+    for path in paths:
+        client.get(path)
+    client.get("/api/status?organizationId=org-456")
+    made = flask.asked
+    with transaction(cast.acme):
+        cast.acme.record("status-update", BROADCAST, "x", {})
+    for path in paths:
+        client.get(path)
+    assert flask.asked == made
+    told = client.get("/api/status?organizationId=org-456").json
+    assert told["cursor"] == f"{cast.acme.epoch}:{cast.acme.seq}"
 
 
 def test_public_private_public(client, cast, flask, cache):

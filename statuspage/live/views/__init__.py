@@ -39,6 +39,13 @@ def draw(view: str, state: State, scope: Scope) -> Drawing | None:
     return None
 
 
+def position(view: str, state: State, scope: Scope) -> int:
+    """Where the view stands: what pages show is moved by no broadcast, what members and programs see is."""
+    if view == DATA or needs_inside(view):
+        return state.position(scope)
+    return state.shown_position(scope)
+
+
 def needs_inside(view: str) -> bool:
     """Whether the state must be loaded with what only members see."""
     return view.partition("/")[0] == "admin"

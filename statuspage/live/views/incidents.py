@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from ...models.scope import Scope
 from ..board import Drawing, Part
+from ..facts import IncidentFacts
 from ..inside import SaidFacts
 from ..parts import list_part, part
-from ..state import DAYS, IncidentFacts, State
+from ..state import DAYS, State
 from .desk import base, open_incidents, summary, tenant_name
 
 UNTOLD = SaidFacts(by="", services=(), edited_at=None)

@@ -3,9 +3,10 @@
 from ...models.scope import Scope
 from ...models.status import CHOICES, IncidentStatus, ServiceStatus
 from ..board import Drawing, Part
+from ..facts import ServiceFacts
 from ..inside import DeedFacts
 from ..parts import list_part, part
-from ..state import ServiceFacts, State
+from ..state import State
 from .desk import base, open_incidents, summary, tenant_name
 
 

@@ -10,8 +10,9 @@ from jinja2 import Environment
 from ...models.scope import Scope
 from ...models.status import Impact, ServiceStatus, worst
 from ..board import Drawing, Part
+from ..facts import GroupFacts, IncidentFacts, ServiceFacts
 from ..parts import NO_DATA, PATH, Body, list_part, made, part
-from ..state import DAYS, GroupFacts, IncidentFacts, ServiceFacts, State
+from ..state import DAYS, State
 
 FEW = 12  # services: on a page of so many every group is open
 

@@ -2,8 +2,9 @@
 
 from ...models.scope import Scope
 from ..board import Drawing, Part
+from ..facts import GroupFacts, ServiceFacts
 from ..parts import list_part, part
-from ..state import GroupFacts, ServiceFacts, State
+from ..state import State
 from .desk import base, summary, tenant_name
 
 
