@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import Table, insert, select
 
 from statuspage.database import Model, db, let_go, transaction
+from statuspage.models.log import new_epoch
 from statuspage.models.membership import Membership
-from statuspage.models.organization import Organization, Tenant, new_epoch
+from statuspage.models.organization import Organization, Tenant
 from statuspage.models.role import Role
 from statuspage.models.service import Service
 from statuspage.models.status import Visibility
