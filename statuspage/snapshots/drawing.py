@@ -1,6 +1,7 @@
 """Drawing: what a visitor would be answered now, marked with this moment."""
 
 import json
+import math
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -26,11 +27,15 @@ from ..models.snapshot import Place
 from ..web import public
 from ..web.document import AS_OF
 from .files import LOGOS, json_name
+from .past import Past
 
 HEAD = '<meta charset="utf-8">'
 SITE = {"embed.js": "/embed.js", "robots.txt": "/robots.txt", "sw.js": "/sw.js", "offline.html": "/offline"}
 PAUSE = 0.001  # seconds after each file, in which those who are served here have their turn
 MOST = "100"  # of what the API lists at once
+MOST_LISTED = 500  # incidents in the list for programs
+MOST_INCIDENTS = 2_000  # of a page's own, those that began last, that have files of their own
+AT_ONCE = 50  # of those that nothing recent leads to: the others wait for the next turn
 
 
 class Hidden(Exception):
@@ -39,10 +44,14 @@ class Hidden(Exception):
 
 @dataclass
 class Drawing:
-    """`versions`: of all that the page has now, as Snapshot.files; `files`: those to be written, by name."""
+    """`versions`: of all that the page has now, as Snapshot.files. `files`: those to be written, by name.
+
+    `is_whole`: there is nothing more of it to be drawn.
+    """
 
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    is_whole: bool = True
 
     def add(self, name: str, content: bytes, version: str = "") -> None:
         self.versions[name], self.files[name] = version, content
@@ -56,6 +65,7 @@ class Artist:
         self._build: str = app.extensions["live"].build
         self._state: State | None = None
         self._told: dict[str, tuple[IncidentFacts, str]] = {}  # incidents of it, and their versions, by id
+        self._past = Past()
 
     def page(self, place: Place, state: State, had: Mapping[str, str]) -> Drawing:
         """The files of a page. `had`: the versions that are there. Hidden when it is not public."""
@@ -67,7 +77,8 @@ class Artist:
         drawing.add(f"{path[1:]}/badge.svg", self._get(f"{path}/badge.svg", at))
         query = _query(place)
         drawing.add(json_name(place, "status"), self._get("/api/status", at, query))
-        drawing.add(json_name(place, "incidents"), self._get("/api/incidents", at, query))
+        incidents = self._list("/api/incidents", at, query, MOST_LISTED)
+        drawing.add(json_name(place, "incidents"), _json(incidents, at))
         services = self._list("/api/services", at, query)
         drawing.add(json_name(place, "services"), _json(services, at))
         if ANY in state.embed_origins:  # a proxy knows no list of sites
@@ -77,6 +88,8 @@ class Artist:
             drawing.add(f"{path[1:]}/logo.{LOGOS[state.logo_type or '']}", self._get(f"{path}/logo", at))
         self._add_services(drawing, place, services["items"], had, at)
         self._add_incidents(drawing, place, state, linked, had, at)
+        self._add_months(drawing, place, state, had, at)
+        self._add_earlier(drawing, place, state, had, at)
         return drawing
 
     def start_page(self) -> Drawing:
@@ -119,28 +132,76 @@ class Artist:
         """Those that the page speaks of. What is over keeps its age; the others have it refreshed."""
         told = self._read(place, state, linked)
         whole = replace(state, incidents={incident.id: incident for incident, _ in told})
-        around = (self._build, place.path, state.title(place.scope), state.name, state.logo, state.accent)
         for incident, facts in told:
-            version = _version(facts, *around, state.indexed, None if incident.resolved_at else self._era(at))
-            paths = [f"{place.path}/incidents/{incident.id}"]
-            if incident.tenant_id == (place.tenant_id or None):
-                paths += [f"/api/incidents/{incident.id}", f"/api/incidents/{incident.id}/updates"]
-            for path in paths:
-                name = f"{path[1:]}.json" if path.startswith("/api/") else f"{path[1:]}.html"
-                if had.get(name) == version:
-                    drawing.versions[name] = version
-                elif content := self._of_incident(path, place, whole, incident, at):
-                    drawing.add(name, content, version)
+            over = incident.resolved_at is not None
+            version = _version(facts, *self._around(place, state), None if over else self._era(at))
+            for path in _paths(place, incident.id, own=incident.tenant_id == (place.tenant_id or None)):
+                self._add_of_incident(drawing, path, version, place, whole, had, at)
 
-    def _of_incident(
-        self, path: str, place: Place, state: State, incident: IncidentFacts, at: datetime
-    ) -> bytes | None:
+    def _add_months(
+        self, drawing: Drawing, place: Place, state: State, had: Mapping[str, str], at: datetime
+    ) -> None:
+        """What the history goes back to."""
+        for over in self._past.months(place, state):
+            month = over.span.months[0]
+            name = f"{place.path[1:]}/history/{month}.html"
+            version = _version(over, *self._around(place, state), None if over.is_settled else self._era(at))
+            if had.get(name) == version:
+                drawing.versions[name] = version
+            elif content := self._find(f"{place.path}/history", at, {"month": str(month)}):
+                drawing.add(name, content, version)
+
+    def _add_earlier(
+        self, drawing: Drawing, place: Place, state: State, had: Mapping[str, str], at: datetime
+    ) -> None:
+        """The page's own incidents that nothing recent leads to: a few at a time."""
+        missing: dict[str, str] = {}
+        services = [
+            (s.id, s.name) for s in state.services_of(place.scope) if s.tenant_id == place.scope.tenant_id
+        ]
+        around = (services, *self._around(place, state))
+        for begun in self._past.begun(place, state)[:MOST_INCIDENTS]:
+            paths = _paths(place, begun.id)
+            if _file(paths[0]) in drawing.versions:
+                continue
+            version = _version(begun, *around, None if begun.resolved_at else self._era(at))
+            if all(had.get(_file(path)) == version for path in paths):
+                drawing.versions |= {_file(path): version for path in paths}
+            else:
+                missing[begun.id] = version
+        some = dict(list(missing.items())[:AT_ONCE])
+        drawing.is_whole = len(some) == len(missing)
+        with snapshot() as session:
+            known = session.scalars(select(Incident.id).where(Incident.id.in_(some))).all()
+            whole = replace(state, incidents=loading.read_incidents(session, known))
+        for id in whole.incidents:
+            for path in _paths(place, id):
+                self._add_of_incident(drawing, path, some[id], place, whole, had, at)
+
+    def _add_of_incident(
+        self,
+        drawing: Drawing,
+        path: str,
+        version: str,
+        place: Place,
+        whole: State,
+        had: Mapping[str, str],
+        at: datetime,
+    ) -> None:
+        """One of its documents. `whole`: the state, with this incident in it."""
+        name = _file(path)
+        if had.get(name) == version:
+            drawing.versions[name] = version
+        elif content := self._of_incident(path, place, whole, at):
+            drawing.add(name, content, version)
+
+    def _of_incident(self, path: str, place: Place, state: State, at: datetime) -> bytes | None:
         """None when it was deleted meanwhile."""
         if path.endswith("/updates"):
             return _json(self._list(path, at, {}), at)
         if path.startswith("/api/"):
             return self._find(path, at)
-        view, scope = f"incident/{incident.id}", place.scope
+        view, scope = f"incident/{path.rpartition('/')[2]}", place.scope
         drawn = views.draw(view, state, scope)
         if drawn is None:
             return None
@@ -161,21 +222,29 @@ class Artist:
         found = [self._told[id] for id in sorted(ids) if id in self._told]
         return [(incident, facts) for incident, facts in found if place.scope.shows(incident.tenant_id)]
 
+    def _around(self, place: Place, state: State) -> tuple[Any, ...]:
+        """What stands around everything, and the time zone it is told in."""
+        title = state.title(place.scope)
+        looks = (state.name, state.logo, state.accent, state.indexed)
+        return self._build, place.path, title, *looks, state.timezone
+
     def _era(self, at: datetime) -> int:
         """It ends when the refresh is due."""
         return int(at.timestamp() // self._app.config["SNAPSHOT_REFRESH"])
 
     # --- asking ----------------------------------------------------------------------------------------
 
-    def _list(self, path: str, at: datetime, query: Mapping[str, str]) -> dict[str, Any]:
-        """All of a list, in one."""
+    def _list(
+        self, path: str, at: datetime, query: Mapping[str, str], most: float = math.inf
+    ) -> dict[str, Any]:
+        """All of a list, in one; or what comes first in it, and where it goes on."""
         items: list[Any] = []
         after: dict[str, str] = {}
         while True:
             found = json.loads(self._get(path, at, {**query, **after, "limit": MOST}))
             items += found["items"]
-            if not found["next"]:
-                return {"items": items, "next": None}
+            if not found["next"] or len(items) >= most:
+                return {"items": items, "next": found["next"]}
             after = {"after": found["next"]}
 
     def _get(self, path: str, at: datetime | None, query: Mapping[str, str] | None = None) -> bytes:
@@ -189,7 +258,7 @@ class Artist:
         with self._visit(path, at, query):
             answer = self._app.full_dispatch_request()
             body = _marked(answer, at)
-        if answer.status_code in (303, 404):
+        if answer.status_code in (303, 404, 422):  # gone, or a month that is not of the history any more
             return None
         if answer.status_code != 200:
             raise RuntimeError(f"{answer.status_code} for a snapshot of {path}")
@@ -210,6 +279,16 @@ class Artist:
         with self._app.app_context(), self._app.request_context(environ):  # of its own, as a server gives
             yield
         time.sleep(PAUSE)
+
+
+def _paths(place: Place, id: str, *, own: bool = True) -> list[str]:
+    """The documents of an incident on a page; programs find it once."""
+    page = f"{place.path}/incidents/{id}"
+    return [page, f"/api/incidents/{id}", f"/api/incidents/{id}/updates"] if own else [page]
+
+
+def _file(path: str) -> str:
+    return f"{path[1:]}.{'json' if path.startswith('/api/') else 'html'}"
 
 
 def _query(place: Place) -> dict[str, str]:

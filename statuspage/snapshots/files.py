@@ -1,6 +1,7 @@
 """Files: what a page's snapshots are called. A proxy finds them by the path that was asked for.
 
     /acme, /acme/north       acme.html, acme/north.html; so …/history and …/incidents/ID
+    /acme/history?month=M    acme/history/M.html
     /acme/history.atom       the same name; so badge.svg
     /acme/logo               acme/logo.png, or whatever kind it is of
     /embed/acme              embed/acme.html, with ?view=full embed/acme.full.html
@@ -9,6 +10,8 @@
     /api/services/ID, /api/incidents/ID        api/services/ID.json, api/incidents/ID.json
     /api/incidents/ID/updates                  api/incidents/ID/updates.json
     /                        index.html
+
+Of a tenant, a month or an incident without a file is answered by its organization's, which shows the same.
 
 No slug and no id has a dot in it, and none is called index: no page takes another one's name.
 """

@@ -46,14 +46,16 @@ class Writer:
         self._sweep_if_due()
         while pages := self._due():
             ends = time.monotonic() + ROUND_SECONDS
+            all_whole = True
             for place, id in pages:
                 if not keep():
                     return
-                self._attempt(place, id)
+                all_whole &= self._attempt(place, id)
                 if time.monotonic() > ends:
                     break
             else:
-                return
+                if all_whole:
+                    return
 
     def _due(self) -> Due:
         pages = snapshot.due(self._build, database_time(db.session()) - self._refresh)
@@ -64,10 +66,11 @@ class Writer:
         tired = time.monotonic() - REST_SECONDS
         return [(place, id) for place, id in pages if self.failed.get(place, tired) <= tired]
 
-    def _attempt(self, place: Place, id: str | None) -> None:
-        """A page that cannot be drawn holds up no other."""
+    def _attempt(self, place: Place, id: str | None) -> bool:
+        """Write it; whether nothing is left of it. A page that cannot be drawn holds up no other."""
+        whole = True
         try:
-            self._write(place, id)
+            whole = self._write(place, id)
             self.failed.pop(place, None)
         except Unreachable:
             raise
@@ -76,18 +79,22 @@ class Writer:
             note_failure(log, error, "The snapshot of %s cannot be drawn", place.path or "/")
         finally:
             db.session.rollback()
+        return whole
 
-    def _write(self, place: Place, id: str | None) -> None:
-        """The row, the drawing, the names, the files: in the end the row says whether the drawing counts."""
+    def _write(self, place: Place, id: str | None) -> bool:
+        """The row, the drawing, the names, the files: in the end the row says whether the drawing counts.
+
+        True unless there is more of the page than was drawn.
+        """
         id = id or self._begin(place)
         had = snapshot.files_of(id) if id else None
         db.session.rollback()
         if id is None or had is None:
-            return
+            return True
         try:
             stamp, drawing = self._draw(place, had)
         except (Hidden, NotFound):
-            return  # who hid it has taken the row along, or the next turn finds it otherwise
+            return True  # who hid it has taken the row along, or the next turn finds it otherwise
         known = self._announce(id, had, drawing)
         for some, last in _batches(drawing.files):
             prepared = self._store.prepare(some)
@@ -95,14 +102,22 @@ class Writer:
                 with transaction():
                     row = snapshot.hold(id)
                     if not row or (row.path, row.files) != (place.path, known) or _is_ahead(row, stamp):
-                        return
+                        return True
                     self._store.publish(prepared)
                     row.files = known = row.files | {name: drawing.versions[name] for name in some}
                     if last:
-                        self._remove(row.files.keys() - drawing.versions.keys())
-                        snapshot.now_written(row, stamp, self._build, drawing.versions)
+                        self._is_written(row, stamp, drawing)
             finally:
                 self._store.discard(prepared)
+        return drawing.is_whole
+
+    def _is_written(self, row: Snapshot, stamp: str, drawing: Drawing) -> None:
+        """What is drawn in parts stays due, and keeps what it has, until the last of them."""
+        if drawing.is_whole:
+            self._remove(row.files.keys() - drawing.versions.keys())
+            snapshot.now_written(row, stamp, self._build, drawing.versions)
+        else:
+            snapshot.now_written(row, "", self._build, row.files)
 
     def _announce(self, id: str, had: dict[str, str], drawing: Drawing) -> dict[str, str] | None:
         """A file is known before it is there: who hides the page finds it. All that is known of the page."""

@@ -1,10 +1,11 @@
 """`/history`: every incident of a page, newest first: three months at a time, or those that speak of `?q`."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, request
@@ -61,6 +62,25 @@ class Month:
         return f"{date(self.year, self.number, 1):%B %Y}"
 
 
+class Span(NamedTuple):
+    """The months of one page, newest first, and those that the pages after and before it begin with."""
+
+    months: tuple[Month, ...]
+    newer: Month | None
+    older: Month | None
+
+    @classmethod
+    def up_to(cls, newest: Month, first: Month, this: Month) -> Self:
+        """`first` that there is, `this` month."""
+        older = newest.later(-MONTHS)
+        months = (newest.later(-n) for n in range(MONTHS))
+        return cls(
+            tuple(month for month in months if month >= first),
+            min(newest.later(MONTHS), this) if newest < this else None,
+            older if older >= first else None,
+        )
+
+
 @blueprint.get("/<org>/history")
 @blueprint.get("/<org>/<tenant>/history")
 def history(org: str, tenant: str | None = None) -> Response:
@@ -79,18 +99,18 @@ def history(org: str, tenant: str | None = None) -> Response:
         first = _first_month(session, scope, state)
         newest = newest or this
         _check_within(newest, first, this)
-        months = [newest.later(-n) for n in range(MONTHS) if newest.later(-n) >= first]
-        incidents = _incidents(session, scope, state, months[-1], newest)
+        span = Span.up_to(newest, first, this)
+        incidents = _incidents(session, scope, state, span.months[-1], newest)
     return _fill(
         response,
         scope,
         state,
-        months,
+        span.months,
         incidents,
         asked=newest if newest != this else None,
-        newer=min(newest.later(MONTHS), this) if newest < this else None,
+        newer=span.newer,
         this=this,
-        older=newest.later(-MONTHS) if newest.later(-MONTHS) >= first else None,
+        older=span.older,
     )
 
 
@@ -113,7 +133,7 @@ def _fill(
     response: Response,
     scope: Scope,
     state: State,
-    months: list[Month],
+    months: Iterable[Month],
     incidents: list[IncidentFacts],
     **shown: Any,
 ) -> Response:

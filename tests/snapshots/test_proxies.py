@@ -6,16 +6,20 @@ import json
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 import requests
 import socketio
+from lxml import html
 
+from statuspage.clock import now
 from statuspage.database import db, transaction
 from statuspage.models.embedding import allow_embedding
-from statuspage.models.organization import Organization
+from statuspage.models.incident import Incident
+from statuspage.models.organization import Organization, Tenant
 from statuspage.models.service import Service
 from statuspage.models.status import ServiceStatus, Visibility
 from tests.browser.visit import STREAM, WEBSOCKET, Visit
@@ -128,6 +132,10 @@ def site(tmp_path_factory):
         with nodes[0].app.app_context():
             acme, globex = (db.session.get(Organization, id) for id in ("org-456", "org-654"))
             with transaction(acme, globex):
+                north, then = db.session.get(Tenant, "tenant-789"), now() - timedelta(days=700)
+                for tenant in (None, north):
+                    old = Incident.open(acme, tenant, title="Old", message="Then.", started_at=then)
+                    old.resolve(message="Over.", at=then + timedelta(hours=1))
                 allow_embedding(acme, ["*"])
                 globex.update(visibility=Visibility.PRIVATE)
             db.session.remove()
@@ -214,14 +222,29 @@ def _set_status(node, status) -> None:
         db.session.remove()
 
 
+def _back(node, path: str) -> list[str]:
+    """Where the links to older months lead from here."""
+    found: list[str] = []
+    while True:
+        page = html.fromstring(requests.get(f"{node.url}{path}", timeout=PATIENCE).content)
+        older = page.xpath("//a[@rel='next']/@href")
+        if not older:
+            return found
+        path = older[0]
+        found.append(path)
+
+
 def test_with_all_nodes_killed_every_public_page_is_there_with_its_age(site):
     nodes, proxies, files = site
     with httpx.Client(base_url=nodes[0].url) as visitor:
         known = {path: visitor.get(path) for path in (*PAGES, *PROGRAMS, *OTHERS)}
     eventually(lambda: (files / "index.html").exists())  # it is written last, and went with Globex
     eventually(lambda: all(_is_written(files, path, known[path].json()) for path in PROGRAMS))
+    months = [*_back(nodes[0], "/acme/history"), *_back(nodes[0], "/acme/north/history")]
+    assert len(months) > 10, "two years of three months each, on two pages"
     incidents = [f"/acme/incidents/{name.stem}" for name in (files / "acme/incidents").glob("*.html")]
     assert incidents, "the demo has some"
+    incidents += [path.replace("/acme/", "/acme/north/") for path in incidents]
     assets = [f"/static/{file.name}" for file in (files / "static").iterdir() if file.is_file()]
     for path in ITEMS:
         name = files / f"{path[1:]}.json"
@@ -232,7 +255,7 @@ def test_with_all_nodes_killed_every_public_page_is_there_with_its_age(site):
     for proxy in proxies:
         with proxy.visitor() as visitor:
             found = ask_at_once(
-                visitor, (*known, *incidents, *assets, *ITEMS), headers={"If-None-Match": '"x"'}
+                visitor, (*known, *months, *incidents, *assets, *ITEMS), headers={"If-None-Match": '"x"'}
             )
             for path, answer in found.items():
                 assert answer.status_code == 200, path
@@ -240,7 +263,7 @@ def test_with_all_nodes_killed_every_public_page_is_there_with_its_age(site):
                 assert "Last-Modified" in answer.headers
             for path, answer in known.items():
                 assert type_of(found[path]) == type_of(answer)
-            for path in PAGES:
+            for path in (*PAGES, *months, *incidents):
                 assert 'id="aged"' in found[path].text, path
                 policy = found[path].headers.get("Content-Security-Policy", "")
                 assert ("frame-ancestors" in policy) != path.startswith("/embed"), path

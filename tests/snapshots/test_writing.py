@@ -19,6 +19,7 @@ from statuspage.models.service import Service
 from statuspage.models.snapshot import Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
 from statuspage.snapshots import drawing
+from statuspage.web import feeds
 from tests.snapshots.conftest import write
 
 DAYS_AGO = now() - timedelta(days=30)
@@ -141,6 +142,110 @@ def test_every_incident_that_a_page_leads_to_is_there_and_is_written_when_it_cha
     assert "Acme Corporation" in (folder.site / f"acme/north/incidents/{old.id}.html").read_text()
 
 
+def long_ago(organization, tenant, days, title="Long ago"):
+    at = now() - timedelta(days=days)
+    with transaction(organization):
+        incident = Incident.open(organization, tenant, title=title, message="Then.", started_at=at)
+        incident.resolve(message="Over.", at=at + timedelta(hours=1))
+        return incident
+
+
+def answering(folder, path):
+    """The file that a proxy answers with."""
+    path = path.replace("?month=", "/")
+    steps = path[1:].split("/")
+    instead = f"{'/'.join(steps[:1] + steps[2:])}.html" if len(steps) == 4 else ""
+    return next(file for name in (f"{path[1:]}.html", instead) if (file := folder.site / name).is_file())
+
+
+@pytest.mark.parametrize("page", ["/acme", "/acme/north"])
+def test_one_can_go_back_to_the_first_incident(app, cast, folder, writer, page):
+    first = long_ago(cast.acme, None, 700)
+    tenants = [long_ago(cast.acme, cast.north, days) for days in (900, 300)]
+    hidden = long_ago(cast.acme, cast.south, 500)
+    write(writer)
+    path, shown, went = f"{page}/history", set(), 0
+    while path:
+        document = html.fromstring(answering(folder, path).read_bytes())
+        assert document.xpath("//*[@id='aged']")
+        for link in document.xpath("//article//a/@href"):
+            assert "Over." in answering(folder, link).read_text()
+            shown.add(link.rpartition("/")[2])
+        for newer in document.xpath("//a[@rel='prev']/@href"):
+            assert answering(folder, newer)
+        path, went = next(iter(document.xpath("//a[@rel='next']/@href")), None), went + 1
+    assert went > 5
+    assert shown == {first.id} | ({incident.id for incident in tenants} if page == "/acme/north" else set())
+    assert not [name for name in folder.names() if hidden.id in name]
+    for incident in (first, *tenants):
+        for name in (f"api/incidents/{incident.id}.json", f"api/incidents/{incident.id}/updates.json"):
+            assert (folder.site / name).is_file()
+
+
+def test_what_is_over_is_written_again_when_it_changes_and_goes_when_it_is_deleted(app, cast, folder, writer):
+    early, late = (long_ago(cast.acme, None, days) for days in (700, 400))
+    write(writer)
+    before = {name: (folder.site / name).stat().st_mtime_ns for name in folder.names()}
+    months = [name for name in before if name.startswith("acme/history/")]
+    assert len(months) > 20
+    with transaction(cast.acme):
+        db.session.get(Incident, early.id).update(title="Better told")
+        cast.acme_service.update(own_status=ServiceStatus.DEGRADED)
+    write(writer)
+    changed = {name for name, at in before.items() if (folder.site / name).stat().st_mtime_ns != at}
+    told = {f"acme/history/{month}.html" for month in three_from(f"{early.started_at:%Y-%m}")}
+    assert {name for name in changed if "history/" in name} == told
+    assert [name for name in changed if late.id in name] == []
+    of_it = [name for name in changed if early.id in name]
+    assert len(of_it) == 3 + 1, "one is the tenant's: its feed has it"
+    for name in told:
+        assert "Better told" in (folder.site / name).read_text()
+    with transaction(cast.acme):
+        db.session.get(Incident, early.id).remove()
+        cast.acme_service.update(name="Renamed")
+    assert not [name for name in folder.names() if early.id in name], "at once"
+    write(writer)
+    for name in folder.names():
+        assert b"Better told" not in (folder.site / name).read_bytes(), name
+
+
+def three_from(month):
+    year, number = (int(part) for part in month.split("-"))
+    return [f"{year + (number - 1 + n) // 12}-{(number - 1 + n) % 12 + 1:02}" for n in range(3)]
+
+
+def test_a_long_past_is_written_in_parts_and_not_without_end(app, cast, folder, writer, monkeypatch):
+    monkeypatch.setattr(feeds, "ENTRIES", 0)  # it leads to those that changed last
+    monkeypatch.setattr(drawing, "AT_ONCE", 2)
+    monkeypatch.setattr(drawing, "MOST_INCIDENTS", 6)
+    incidents = [long_ago(cast.acme, None, days) for days in range(700, 708)]
+    drawn, page = [], writer._artist.page
+    monkeypatch.setattr(
+        writer._artist, "page", lambda place, *rest: drawn.append(place.path) or page(place, *rest)
+    )
+    write(writer)
+    for incident in incidents[:6]:
+        assert (folder.site / f"acme/incidents/{incident.id}.html").is_file()
+    for incident in incidents[6:]:
+        assert not [name for name in folder.names() if incident.id in name]
+    assert drawn.count("/acme") == 3
+    drawn.clear()
+    write(writer)
+    assert drawn == []
+
+
+def test_a_long_list_says_where_it_goes_on(app, cast, client, folder, writer, monkeypatch):
+    monkeypatch.setattr(drawing, "MOST", "2")
+    monkeypatch.setattr(drawing, "MOST_LISTED", 4)
+    for days in range(5):
+        long_ago(cast.acme, None, days)
+    write(writer)
+    said = json.loads((folder.site / "api/incidents/org-456.json").read_text())
+    live = client.get("/api/incidents?organizationId=org-456&limit=4").json
+    assert (said["items"], said["next"]) == (live["items"], live["next"])
+    assert said["next"]
+
+
 def test_programs_find_each_thing_and_whole_lists(app, cast, client, folder, writer, monkeypatch):
     monkeypatch.setattr(drawing, "MOST", "2")
     with transaction(cast.acme):
@@ -203,11 +308,12 @@ def test_an_organization_that_changes_does_not_wait_for_all_tenants(app, cast, f
     written, attempt = [], writer._attempt
 
     def and_change_it_once(place, id):
-        attempt(place, id)
+        whole = attempt(place, id)
         written.append(place.path)
         if written.count("/acme") == 1 and place.path == "/acme":
             with transaction(cast.acme):
                 cast.acme_service.update(own_status=ServiceStatus.DEGRADED)
+        return whole
 
     monkeypatch.setattr(writer, "_attempt", and_change_it_once)
     write(writer)
