@@ -166,8 +166,9 @@ def set_the_scene(app: Flask, folder: Path) -> dict[str, Any]:
         flask_migrate.upgrade()
         cast = Cast.assemble()
         with transaction(cast.acme):
-            for number in range(10):
+            for number in range(9):
                 cast.acme.record("incident-update", "broadcast", "x", {"number": number})
+            cast.acme_service.update(description="What pages and programs heard last.")
             db.session.flush()
             db.session.execute(
                 update(Event)

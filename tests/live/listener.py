@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 import socketio
+from socketio.exceptions import DisconnectedError
 
 DEADLINE = 15.0  # seconds; only a failing test waits so long
 NODE_CLIENT = Path(__file__).parents[1] / "clients" / "listener.mjs"
@@ -91,8 +92,19 @@ class Listener(Ear):
         self.client.connect(url, auth=auth, transports=[transport], wait_timeout=DEADLINE, **options)
 
     def ask(self, event: str, data: Any = None) -> Any:
-        """Emit it, and wait for the acknowledgement."""
-        return self.client.call(event, data, timeout=DEADLINE)
+        """Emit it, and wait for the acknowledgement. DisconnectedError when the connection ends before it."""
+        answers: list[tuple] = []
+
+        def take(*answer: Any) -> None:
+            with self._changed:
+                answers.append(answer)
+                self._changed.notify_all()
+
+        self.client.emit(event, data, callback=take)
+        self.until(lambda: answers or self.gone)
+        if not answers:
+            raise DisconnectedError
+        return answers[0][0] if answers[0] else None
 
     def emit(self, event: str, data: Any = None) -> None:
         self.client.emit(event, data)
