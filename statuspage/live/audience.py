@@ -82,18 +82,17 @@ class Room:
     def __init__(self, name: str, position: int) -> None:
         self.name = name
         self.position = position
-        self.seats: set[Seat] = set()
+        self.seats: dict[Seat, Connection] = {}  # in the order in which they came
 
     def deliver(self, message: Message) -> list[Connection]:
         """Tell everybody in the room; the answer says whom."""
-        connections = [seat.connection for seat in list(self.seats)]  # some come and go meanwhile
+        connections = list(self.seats.values())  # some come and go meanwhile
         tell(connections, message)
         return connections
 
     def deliver_over(self, transports: Iterable[str], message: Message) -> None:
         """Tell those who listen over one of these transports."""
-        listening = (seat.connection for seat in list(self.seats))
-        tell([one for one in listening if one.transport in transports], message)
+        tell([one for one in list(self.seats.values()) if one.transport in transports], message)
 
 
 def tell(connections: Iterable[Connection], message: Message) -> None:
@@ -141,7 +140,7 @@ class Audience:
             found = self.rooms.get(room)
             if found is None:
                 found = self.rooms[room] = Room(room, birth)
-            found.seats.add(seat)
+            found.seats[seat] = seat.connection
             if room not in seat.rooms:
                 if not seat.rooms:
                     self.on_enter(seat)
@@ -158,7 +157,7 @@ class Audience:
             seat.rooms = tuple(name for name in seat.rooms if name not in leaving)
             for name in leaving:
                 if room := self.rooms.get(name):
-                    room.seats.discard(seat)
+                    room.seats.pop(seat, None)
                     if not room.seats:
                         del self.rooms[name]
         if rooms is None:
