@@ -16,7 +16,7 @@ from . import demo, logs
 from .database import db
 from .live import transport
 from .live.draining import DRAIN_SECONDS
-from .web import setup
+from .web import setup, templating
 from .web.heads import Heads
 
 NOTICE = DRAIN_SECONDS + 2.0  # seconds: the clients leave, then the database hears of it
@@ -83,6 +83,7 @@ def prepare(app: Flask) -> None:
             flask_migrate.upgrade()
             if app.config["DEMO"]:
                 demo.fill(app.config["DEMO_SECRETS"]["token"], app.config["DEMO_SECRETS"]["password"])
+            templating.load_all(app)
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[0]
         sys.exit(f"Cannot use the database of DATABASE_URL: {reason}.")

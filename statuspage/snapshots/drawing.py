@@ -31,7 +31,8 @@ from .past import Past
 
 HEAD = '<meta charset="utf-8">'
 SITE = {"embed.js": "/embed.js", "robots.txt": "/robots.txt", "sw.js": "/sw.js", "offline.html": "/offline"}
-PAUSE = 0.001  # seconds after each file, in which those who are served here have their turn
+PAUSE = 0.001  # seconds at least after each file, in which those who are served here have their turn
+REST = 1.0  # of the time that a file took: a thousand pages are drawn with half of a processor
 MOST = "100"  # of what the API lists at once
 MOST_LISTED = 500  # incidents in the list for programs
 MOST_INCIDENTS = 2_000  # of a page's own, those that began last, that have files of their own
@@ -269,6 +270,7 @@ class Artist:
         self, path: str, at: datetime | None, query: Mapping[str, str] | None = None
     ) -> Iterator[None]:
         """A request, past the door, whose answers are those of the living."""
+        began = time.monotonic()
         environ = EnvironBuilder(
             path=path,
             query_string=query,
@@ -278,7 +280,7 @@ class Artist:
         ).get_environ()
         with self._app.app_context(), self._app.request_context(environ):  # of its own, as a server gives
             yield
-        time.sleep(PAUSE)
+        time.sleep(max(PAUSE, REST * (time.monotonic() - began)))
 
 
 def _paths(place: Place, id: str, *, own: bool = True) -> list[str]:
