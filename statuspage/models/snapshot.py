@@ -24,8 +24,8 @@ SITE = ("", "site")  # whose files belong to no page: style sheets, scripts
 
 
 class Snapshot(Model):
-    """`path`: where the page is, `/acme/north`. `stamp`: the position that the files show, "" while they show
-    none. `files`: the version of each file that may be there, by name, "" where none tells that it is of now.
+    """`path`: where the page is, `/acme/north`. `stamp`: the position that all files show, "" while
+    some do not. `files`: the version of each that may be there, by name, "" where none tells that it is of now.
     `tenant_id` is "" for the organization's own page; START and SITE have no path.
     """
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from flask import Flask, Response
@@ -26,7 +25,8 @@ from ..models.incident import Incident
 from ..models.snapshot import Place
 from ..web import public
 from ..web.document import AS_OF
-from .files import LOGOS, json_name
+from ..web.history import Month
+from .files import LOGOS, json_name, version_of
 from .past import Past
 
 HEAD = '<meta charset="utf-8">'
@@ -37,6 +37,8 @@ MOST = "100"  # of what the API lists at once
 MOST_LISTED = 500  # incidents in the list for programs
 MOST_INCIDENTS = 2_000  # of a page's own, those that began last, that have files of their own
 AT_ONCE = 50  # of those that nothing recent leads to: the others wait for the next turn
+MONTHS_AT_ONCE = 24
+BETWEEN_PAUSES = 500  # incidents that are only looked at
 
 
 class Hidden(Exception):
@@ -47,12 +49,16 @@ class Hidden(Exception):
 class Drawing:
     """`versions`: of all that the page has now, as Snapshot.files. `files`: those to be written, by name.
 
-    `is_whole`: there is nothing more of it to be drawn.
+    `postponed`: the names of what is to be drawn in another turn.
     """
 
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
-    is_whole: bool = True
+    postponed: set[str] = field(default_factory=set)
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.postponed
 
     def add(self, name: str, content: bytes, version: str = "") -> None:
         self.versions[name], self.files[name] = version, content
@@ -93,6 +99,10 @@ class Artist:
         self._add_earlier(drawing, place, state, had, at)
         return drawing
 
+    def let_go(self) -> None:
+        """Keep nothing of what was read for a turn."""
+        self._state, self._told, self._past = None, {}, Past()
+
     def start_page(self) -> Drawing:
         """`/`: whatever is public now."""
         drawing = Drawing()
@@ -116,7 +126,7 @@ class Artist:
         """The page's own, for programs; also when the refresh is due."""
         for item in items:
             if item["tenantId"] == (place.tenant_id or None):
-                name, version = f"api/services/{item['id']}.json", _version(item, self._era(at))
+                name, version = f"api/services/{item['id']}.json", version_of(item, self._era(at))
                 drawing.versions[name] = version
                 if had.get(name) != version:
                     drawing.files[name] = _json(item, at)
@@ -133,51 +143,59 @@ class Artist:
         """Those that the page speaks of. What is over keeps its age; the others have it refreshed."""
         told = self._read(place, state, linked)
         whole = replace(state, incidents={incident.id: incident for incident, _ in told})
+        around = self._around(place, state)
         for incident, facts in told:
             over = incident.resolved_at is not None
-            version = _version(facts, *self._around(place, state), None if over else self._era(at))
+            version = version_of(facts, around, None if over else self._era(at))
             for path in _paths(place, incident.id, own=incident.tenant_id == (place.tenant_id or None)):
                 self._add_of_incident(drawing, path, version, place, whole, had, at)
 
     def _add_months(
         self, drawing: Drawing, place: Place, state: State, had: Mapping[str, str], at: datetime
     ) -> None:
-        """What the history goes back to."""
+        """What the history goes back to: a few at a time, the newest first."""
+        missing: dict[str, tuple[Month, str]] = {}
+        around = self._around(place, state)
         for over in self._past.months(place, state):
-            month = over.span.months[0]
-            name = f"{place.path[1:]}/history/{month}.html"
-            version = _version(over, *self._around(place, state), None if over.is_settled else self._era(at))
+            name = f"{place.path[1:]}/history/{over.newest}.html"
+            version = version_of(over, around, None if over.is_settled else self._era(at))
             if had.get(name) == version:
                 drawing.versions[name] = version
-            elif content := self._find(f"{place.path}/history", at, {"month": str(month)}):
+            else:
+                missing[name] = over.newest, version
+        drawing.postponed |= set(list(missing)[MONTHS_AT_ONCE:])
+        for name in missing.keys() - drawing.postponed:
+            month, version = missing[name]
+            if content := self._find(f"{place.path}/history", at, {"month": str(month)}):
                 drawing.add(name, content, version)
 
     def _add_earlier(
         self, drawing: Drawing, place: Place, state: State, had: Mapping[str, str], at: datetime
     ) -> None:
-        """The page's own incidents that nothing recent leads to: a few at a time."""
+        """The page's own incidents that nothing recent leads to: a few at a time, the newest first."""
         missing: dict[str, str] = {}
-        services = [
-            (s.id, s.name) for s in state.services_of(place.scope) if s.tenant_id == place.scope.tenant_id
-        ]
-        around = (services, *self._around(place, state))
-        for begun in self._past.begun(place, state)[:MOST_INCIDENTS]:
+        scope = place.scope
+        named = [(one.id, one.name) for one in state.services_of(scope) if one.tenant_id == scope.tenant_id]
+        around = version_of(named, self._around(place, state))
+        for number, begun in enumerate(self._past.begun(place, state)[:MOST_INCIDENTS], 1):
+            if number % BETWEEN_PAUSES == 0:
+                time.sleep(PAUSE)
             paths = _paths(place, begun.id)
             if _file(paths[0]) in drawing.versions:
                 continue
-            version = _version(begun, *around, None if begun.resolved_at else self._era(at))
+            version = version_of(begun, around, None if begun.resolved_at else self._era(at))
             if all(had.get(_file(path)) == version for path in paths):
                 drawing.versions |= {_file(path): version for path in paths}
             else:
                 missing[begun.id] = version
-        some = dict(list(missing.items())[:AT_ONCE])
-        drawing.is_whole = len(some) == len(missing)
+        now_due = list(missing)[:AT_ONCE]
+        drawing.postponed |= {_file(p) for id in missing.keys() - {*now_due} for p in _paths(place, id)}
         with snapshot() as session:
-            known = session.scalars(select(Incident.id).where(Incident.id.in_(some))).all()
+            known = session.scalars(select(Incident.id).where(Incident.id.in_(now_due))).all()
             whole = replace(state, incidents=loading.read_incidents(session, known))
         for id in whole.incidents:
             for path in _paths(place, id):
-                self._add_of_incident(drawing, path, some[id], place, whole, had, at)
+                self._add_of_incident(drawing, path, missing[id], place, whole, had, at)
 
     def _add_of_incident(
         self,
@@ -219,15 +237,14 @@ class Artist:
             with snapshot() as session:
                 known = session.scalars(select(Incident.id).where(*mine)).all()
                 for id, incident in loading.read_incidents(session, known).items():
-                    self._told[id] = incident, _version(incident, state.affected(incident))
+                    self._told[id] = incident, version_of(incident, state.affected(incident))
         found = [self._told[id] for id in sorted(ids) if id in self._told]
         return [(incident, facts) for incident, facts in found if place.scope.shows(incident.tenant_id)]
 
-    def _around(self, place: Place, state: State) -> tuple[Any, ...]:
-        """What stands around everything, and the time zone it is told in."""
-        title = state.title(place.scope)
-        looks = (state.name, state.logo, state.accent, state.indexed)
-        return self._build, place.path, title, *looks, state.timezone
+    def _around(self, place: Place, state: State) -> str:
+        """The version of what stands around everything, and of the time zone it is told in."""
+        looks = (state.name, state.logo, state.accent, state.indexed, state.timezone)
+        return version_of(self._build, place.path, state.title(place.scope), *looks)
 
     def _era(self, at: datetime) -> int:
         """It ends when the refresh is due."""
@@ -302,10 +319,6 @@ def _linked(path: str, drawing: Drawing) -> set[str]:
     """The incidents that these documents of a page lead to, by id."""
     link = re.compile(rf"{re.escape(path)}/incidents/([a-z0-9-]+)".encode())
     return {id.decode() for content in drawing.files.values() for id in link.findall(content)}
-
-
-def _version(*facts: Any) -> str:
-    return sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _json(body: Any, at: datetime) -> bytes:

@@ -16,6 +16,9 @@ Of a tenant, a month or an incident without a file is answered by its organizati
 No slug and no id has a dot in it, and none is called index: no page takes another one's name.
 """
 
+from hashlib import sha256
+from typing import Any
+
 from ..models.snapshot import Place
 
 LOGOS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/svg+xml": "svg"}
@@ -23,6 +26,11 @@ LOGOS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/s
 
 def json_name(place: Place, noun: str) -> str:
     return "/".join(filter(None, ("api", noun, place.organization_id, place.tenant_id))) + ".json"
+
+
+def version_of(*facts: Any) -> str:
+    """Another one as soon as any of these facts is another."""
+    return sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def is_of_incident(name: str, id: str) -> bool:

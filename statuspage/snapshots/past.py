@@ -14,6 +14,7 @@ from ..live.state import State
 from ..models.incident import Incident
 from ..models.snapshot import Place
 from ..web.history import Month, Span
+from .files import version_of
 
 AT_ONCE = 1_000  # rows
 PAUSE = 0.001  # seconds after them, in which those who are served here have their turn
@@ -28,18 +29,30 @@ class Begun(NamedTuple):
     resolved_at: datetime | None
 
 
+class MonthPast(NamedTuple):
+    """A month's incidents: `digest` is another after every change of one, `is_settled` when all are over."""
+
+    digest: str
+    is_settled: bool
+
+
+ByMonth = dict[Month, MonthPast]
+
+
 class Over(NamedTuple):
-    """Three months of a history, up to the newest: all that such a page shows beside its frame."""
+    """Three months of a history, up to the newest: all that tells such a page from what it was."""
 
     span: Span
-    begun: list[Begun]
+    leads_to_now: bool
+    had: tuple[MonthPast, ...]
+
+    @property
+    def newest(self) -> Month:
+        return self.span.months[0]
 
     @property
     def is_settled(self) -> bool:
-        return all(incident.resolved_at for incident in self.begun)
-
-
-ByMonth = dict[Month, list[Begun]]
+        return all(month.is_settled for month in self.had)
 
 
 class Past:
@@ -58,33 +71,36 @@ class Past:
             self._begun[place.tenant_id] = list(_read(state.id, place.tenant_id or None))
         return self._begun[place.tenant_id]
 
-    def months(self, place: Place, state: State) -> Iterator[Over]:
-        """Each month before this one with those before it; a tenant's begin with its first incident.
+    def months(self, place: Place, state: State) -> list[Over]:
+        """Each month before this one, newest first; a tenant's end with the month of its first incident.
 
         What was before is its organization's, which shows the same.
         """
         own = self._by_month(place, state)
-        everybodys = self._by_month(Place(state.id, "", ""), state)
+        everybodys = self._by_month(Place(state.id, "", ""), state) if place.tenant_id else {}
         this, created = Month.of(state.today), Month.of(state.local_day(state.created_at))
         first = min([created, *own, *everybodys])
-        newest = min([this, *own]) if place.tenant_id else first
-        while newest < this:
+        oldest = min([this, *own]) if place.tenant_id else first
+        found: list[Over] = []
+        newest = this.later(-1)
+        while newest >= oldest:
             span = Span.up_to(newest, first, this)
-            begun = _in(span, own)
-            yield Over(span, begun + _in(span, everybodys) if place.tenant_id else begun)
-            newest = newest.later(1)
+            had = [months[month] for months in (own, everybodys) for month in span.months if month in months]
+            found.append(Over(span, span.newer == this, tuple(had)))
+            newest = newest.later(-1)
+        return found
 
     def _by_month(self, place: Place, state: State) -> ByMonth:
         begun = self.begun(place, state)
         if place.tenant_id not in self._months:
-            found = self._months[place.tenant_id] = {}
+            found: dict[Month, list[Begun]] = {}
             for incident in begun:
                 found.setdefault(Month.of(state.local_day(incident.started_at)), []).append(incident)
+            self._months[place.tenant_id] = {
+                month: MonthPast(version_of(incidents), all(one.resolved_at for one in incidents))
+                for month, incidents in found.items()
+            }
         return self._months[place.tenant_id]
-
-
-def _in(span: Span, begun: ByMonth) -> list[Begun]:
-    return [incident for month in span.months for incident in begun.get(month, ())]
 
 
 def _read(organization_id: str, tenant_id: str | None) -> Iterator[Begun]:

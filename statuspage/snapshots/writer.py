@@ -40,22 +40,28 @@ class Writer:
         self._swept_at = float("-inf")
         self.failed: dict[Place, float] = {}
         """The pages that could not be drawn, and when that was (monotonic)."""
+        self.unfinished: set[Place] = set()
 
     def run(self, keep: Callable[[], bool]) -> None:
         """Write what is due, page by page. Unreachable when the store is: the next turn comes in a minute."""
         self._sweep_if_due()
-        while pages := self._due():
-            ends = time.monotonic() + ROUND_SECONDS
-            all_whole = True
-            for place, id in pages:
-                if not keep():
+        try:
+            while pages := self._due():
+                if self._write_all(pages, keep):
                     return
-                all_whole &= self._attempt(place, id)
-                if time.monotonic() > ends:
-                    break
-            else:
-                if all_whole:
-                    return
+        finally:
+            self._artist.let_go()
+
+    def _write_all(self, pages: Due, keep: Callable[[], bool]) -> bool:
+        """For as long as a round takes, then False: it is asked again what is due; True when that is over."""
+        ends = time.monotonic() + ROUND_SECONDS
+        for place, id in pages:
+            if not keep():
+                return True
+            self._attempt(place, id)
+            if time.monotonic() > ends:
+                return False
+        return not any(place in self.unfinished for place, _ in pages)
 
     def _due(self) -> Due:
         pages = snapshot.due(self._build, database_time(db.session()) - self._refresh)
@@ -64,13 +70,14 @@ class Writer:
         for place in passed:
             self._take_away(place)
         tired = time.monotonic() - REST_SECONDS
-        return [(place, id) for place, id in pages if self.failed.get(place, tired) <= tired]
+        due = [(place, id) for place, id in pages if self.failed.get(place, tired) <= tired]
+        return sorted(due, key=lambda page: page[0] in self.unfinished)
 
-    def _attempt(self, place: Place, id: str | None) -> bool:
-        """Write it; whether nothing is left of it. A page that cannot be drawn holds up no other."""
-        whole = True
+    def _attempt(self, place: Place, id: str | None) -> None:
+        """A page that cannot be drawn holds up no other."""
+        self.unfinished.discard(place)
         try:
-            whole = self._write(place, id)
+            self._write(place, id)
             self.failed.pop(place, None)
         except Unreachable:
             raise
@@ -79,22 +86,18 @@ class Writer:
             note_failure(log, error, "The snapshot of %s cannot be drawn", place.path or "/")
         finally:
             db.session.rollback()
-        return whole
 
-    def _write(self, place: Place, id: str | None) -> bool:
-        """The row, the drawing, the names, the files: in the end the row says whether the drawing counts.
-
-        True unless there is more of the page than was drawn.
-        """
+    def _write(self, place: Place, id: str | None) -> None:
+        """The row, the drawing, the names, the files: in the end the row says whether the drawing counts."""
         id = id or self._begin(place)
         had = snapshot.files_of(id) if id else None
         db.session.rollback()
         if id is None or had is None:
-            return True
+            return
         try:
             stamp, drawing = self._draw(place, had)
         except (Hidden, NotFound):
-            return True  # who hid it has taken the row along, or the next turn finds it otherwise
+            return  # who hid it has taken the row along, or the next turn finds it otherwise
         known = self._announce(id, had, drawing)
         for some, last in _batches(drawing.files):
             prepared = self._store.prepare(some)
@@ -102,22 +105,22 @@ class Writer:
                 with transaction():
                     row = snapshot.hold(id)
                     if not row or (row.path, row.files) != (place.path, known) or _is_ahead(row, stamp):
-                        return True
+                        return
                     self._store.publish(prepared)
                     row.files = known = row.files | {name: drawing.versions[name] for name in some}
                     if last:
                         self._is_written(row, stamp, drawing)
             finally:
                 self._store.discard(prepared)
-        return drawing.is_whole
 
     def _is_written(self, row: Snapshot, stamp: str, drawing: Drawing) -> None:
-        """What is drawn in parts stays due, and keeps what it has, until the last of them."""
-        if drawing.is_whole:
-            self._remove(row.files.keys() - drawing.versions.keys())
-            snapshot.now_written(row, stamp, self._build, drawing.versions)
-        else:
-            snapshot.now_written(row, "", self._build, row.files)
+        """What is drawn in parts stays due until the last of them, behind all that is not."""
+        gone = row.files.keys() - drawing.versions.keys() - drawing.postponed
+        self._remove(gone)
+        kept = {name: version for name, version in row.files.items() if name not in gone}
+        snapshot.now_written(row, stamp if drawing.is_whole else "", self._build, kept)
+        if drawing.postponed:
+            self.unfinished.add(row.place)
 
     def _announce(self, id: str, had: dict[str, str], drawing: Drawing) -> dict[str, str] | None:
         """A file is known before it is there: who hides the page finds it. All that is known of the page."""

@@ -1,4 +1,4 @@
-"""Complete answers as bytes: what everybody is sent of a public scope, for as long as its position stands.
+"""Complete answers as bytes: what everybody is sent of a public scope, as long as its view stands.
 
 `find()` needs no WSGI environment and no Flask, asks no database and never blocks, so that a server may
 call it with nothing but the head of a request. An answer is never kept by time: see PageCache.
@@ -166,7 +166,7 @@ class Entry:
 
 
 class PageCache:
-    """Answers of this process, valid exactly as long as their scope's position is the one they were made at.
+    """Answers of this process, valid exactly as long as their view's position is the one they were made at.
 
     The organization's channel must be open and must know that nothing is new; a position that passed takes
     its answers along. Memory is bounded: what was asked for the longest ago goes first.

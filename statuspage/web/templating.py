@@ -6,6 +6,7 @@ The browser rewrites moments and days in the visitor's own zone; what is written
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
 
 from flask import Flask
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, TemplateNotFound
@@ -15,7 +16,7 @@ from ..clock import iso
 from ..config import ROOT
 from .markdown import markdown, plain
 
-COMPILED = ROOT / "__pycache__" / "templates"
+COMPILED = ROOT / "__pycache__" / f"jinja-{version('jinja2')}"
 
 
 def register(app: Flask) -> None:

@@ -74,6 +74,9 @@ UNTOLD = (
     "/api/status?organizationId=../../acme",
     "/api/status?organizationId=*",
     "/acme/history?month=2020-01",
+    "/acme/nobody/history?month=2026-01",
+    "/acme/history/2026-01",
+    "/nothing",
     "/acme/north/history?q=x",
     "/acme/%68istory?q=x",
     "/acme/",
@@ -132,6 +135,7 @@ def site(tmp_path_factory):
         with nodes[0].app.app_context():
             acme, globex = (db.session.get(Organization, id) for id in ("org-456", "org-654"))
             with transaction(acme, globex):
+                globex.update(slug="none")  # its page is nobody's answer to what there is not
                 north, then = db.session.get(Tenant, "tenant-789"), now() - timedelta(days=700)
                 for tenant in (None, north):
                     old = Incident.open(acme, tenant, title="Old", message="Then.", started_at=then)
@@ -276,7 +280,8 @@ def test_with_all_nodes_killed_every_public_page_is_there_with_its_age(site):
             for path in ITEMS:
                 assert type_of(found[path]) == "application/json"
                 assert found[path].headers["Access-Control-Allow-Origin"] == "*"
-            for path, answer in ask_at_once(visitor, (*HIDDEN, *UNTOLD)).items():
+            nowhere = incidents[0].replace("/acme/", "/acme/nobody/")
+            for path, answer in ask_at_once(visitor, (*HIDDEN, *UNTOLD, nowhere)).items():
                 assert answer.status_code == 503, path
                 assert "no snapshot of this" in answer.text, path
                 assert answer.headers["Retry-After"], path

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,10 +17,11 @@ from statuspage.models.incident import Incident
 from statuspage.models.node import Node
 from statuspage.models.organization import Organization
 from statuspage.models.service import Service
-from statuspage.models.snapshot import Snapshot
+from statuspage.models.snapshot import Place, Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
 from statuspage.snapshots import drawing
-from statuspage.web import feeds
+from statuspage.snapshots.past import Past
+from statuspage.web import document, feeds
 from tests.snapshots.conftest import write
 
 DAYS_AGO = now() - timedelta(days=30)
@@ -234,6 +236,48 @@ def test_a_long_past_is_written_in_parts_and_not_without_end(app, cast, folder, 
     assert drawn == []
 
 
+def test_who_has_a_long_past_keeps_nobody_waiting_and_nothing_that_should_go(
+    app, cast, folder, writer, monkeypatch
+):
+    monkeypatch.setattr(drawing, "MONTHS_AT_ONCE", 2)
+    with transaction(cast.acme):
+        allow_embedding(cast.acme, ["*"])
+    long_ago(cast.acme, None, 400)
+    write(writer)
+    months = {name for name in folder.names() if name.startswith("acme/history/")}
+    assert len(months) >= 13
+    with transaction(cast.acme):
+        allow_embedding(cast.acme, [])
+        cast.acme.update(name="Acme Corporation")
+    written, attempt = [], writer._attempt
+
+    def and_look(place, id):
+        attempt(place, id)
+        written.append(place.path)
+        if written.count("/acme") == 1 and place.path == "/acme":
+            assert not [name for name in folder.names() if name.startswith("embed/acme.")]
+            assert months <= set(folder.names())
+
+    monkeypatch.setattr(writer, "_attempt", and_look)
+    write(writer)
+    assert written.count("/acme") > 5
+    assert written[-5:] == ["/acme"] * 5, "the other pages did not wait for it"
+    for name in months:
+        assert "Acme Corporation" in (folder.site / name).read_text(), name
+
+
+def test_a_month_that_was_next_to_this_one_is_written_again_when_it_is_not(app, cast, folder, writer):
+    """Its link to what is newer was `/history` itself."""
+    state = document.current_state(cast.acme.scope)
+    place = Place(cast.acme.id, "", "/acme")
+    day = state.created_at.date().replace(day=1)
+    at = replace(state, created_at=state.created_at - timedelta(days=400), today=day)
+    later = replace(at, today=(day + timedelta(days=32)).replace(day=1))
+    before, after = ({str(over.newest): over for over in Past().months(place, each)} for each in (at, later))
+    different = [month for month in before if before[month] != after[month]]
+    assert len(different) == 3, "their page before this one is another, or leads elsewhere"
+
+
 def test_a_long_list_says_where_it_goes_on(app, cast, client, folder, writer, monkeypatch):
     monkeypatch.setattr(drawing, "MOST", "2")
     monkeypatch.setattr(drawing, "MOST_LISTED", 4)
@@ -308,12 +352,11 @@ def test_an_organization_that_changes_does_not_wait_for_all_tenants(app, cast, f
     written, attempt = [], writer._attempt
 
     def and_change_it_once(place, id):
-        whole = attempt(place, id)
+        attempt(place, id)
         written.append(place.path)
         if written.count("/acme") == 1 and place.path == "/acme":
             with transaction(cast.acme):
                 cast.acme_service.update(own_status=ServiceStatus.DEGRADED)
-        return whole
 
     monkeypatch.setattr(writer, "_attempt", and_change_it_once)
     write(writer)
