@@ -25,7 +25,7 @@ SITE = ("", "site")  # whose files belong to no page: style sheets, scripts
 
 class Snapshot(Model):
     """`path`: where the page is, `/acme/north`. `stamp`: the position that all files show, "" while
-    some do not. `files`: the version of each that may be there, by name, "" where none tells that it is of now.
+    some do not. `files`: the version of each that may be there, by name, "" where none tells it is of now.
     `tenant_id` is "" for the organization's own page; START and SITE have no path.
     """
 
