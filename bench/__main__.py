@@ -79,6 +79,8 @@ def _wish() -> argparse.Namespace:
     wish = parser.parse_args()
     if unknown := set(wish.measurements) - MEASUREMENTS.keys():
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    if wish.write and (wish.quick or wish.measurements):
+        parser.error("only a whole run is written")
     return wish
 
 

@@ -11,7 +11,7 @@ from bench.plan import Plan
 from bench.process import Process
 
 CODINGS = {"identity": (), "gzip": ("Accept-Encoding: gzip",)}
-PAGE = "/acme"
+PAGE, ROUTE = "/acme", "/<org>"
 WARM_SECONDS = 0.5
 RATE = 500  # requests a second
 AFTER = 0.5  # seconds that a change is looked at
@@ -56,6 +56,7 @@ def measure_fresh(figures: Figures, plan: Plan) -> None:
     rate = RATE / 10 if plan.quick else RATE
     with Ours() as server:
         server.request("GET", PAGE)
+        drawn = _drawn(server)
         with Herd(server.port, PAGE, seconds=gap * (CHANGES + 1), rate=rate, connections=128) as herd:
             moments = []
             for i in range(CHANGES):
@@ -63,6 +64,7 @@ def measure_fresh(figures: Figures, plan: Plan) -> None:
                 moments.append(time.monotonic())
                 _change(server, i)
             requests = herd.answers().requests
+        figures.note("fresh drawn", "ours", (_drawn(server) - drawn) / CHANGES)
     before = statistics.median(r.took for r in requests if r.due < moments[0])
     after: list[float] = []
     for moment in moments:
@@ -70,6 +72,13 @@ def measure_fresh(figures: Figures, plan: Plan) -> None:
         after += took[:-1]  # the longest one is the one that rendered
     figures.note("fresh before", "ours", before)
     figures.note("fresh more", "ours", percentile(after, 0.99) - before)
+
+
+def _drawn(server: Ours) -> float:
+    """How often the page was rendered: requests for it that the page cache did not answer."""
+    counted = f'statuspage_request_seconds_count{{method="GET",route="{ROUTE}",status="200"}} '
+    lines = server.request("GET", "/metrics").decode().splitlines()
+    return sum(float(line.removeprefix(counted)) for line in lines if line.startswith(counted))
 
 
 def _change(server: Ours, i: int) -> None:

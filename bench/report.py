@@ -53,7 +53,7 @@ def machine() -> dict[str, Any]:
         ),
         platform.machine(),
     )
-    changed = " and changes" if _git("status", "--porcelain", "statuspage") else ""
+    changed = " and changes" if _git("status", "--porcelain", "statuspage", "bench") else ""
     return {
         "cpu": cpu,
         "cores": len(CORES),
@@ -74,7 +74,13 @@ def write_json(figures: Figures, where: dict[str, Any], minutes: float) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{where['at'].replace(':', '').replace('+0000', '')}.json"
     values = {f"{figure} | {who}": list(rounds.values()) for (figure, who), rounds in figures.values.items()}
-    document = {"machine": where, "minutes": minutes, "remarks": figures.remarks, "figures": values}
+    document = {
+        "machine": where,
+        "minutes": minutes,
+        "remarks": figures.remarks,
+        "voids": figures.voids,
+        "figures": values,
+    }
     path.write_text(json.dumps(document, indent=1) + "\n")
     return path
 

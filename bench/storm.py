@@ -1,4 +1,4 @@
-"""A thousand edits in a second: every client is current at the end, after a bounded number of messages."""
+"""A thousand edits at once: every client is current at the end, after a bounded number of messages."""
 
 import time
 

@@ -16,6 +16,7 @@ from statuspage.models.status import Visibility
 from statuspage.web import page_cache
 from statuspage.web.door import asked_of
 from statuspage.web.page_cache import Asked, PageCache
+from tests.web.browser import Browser
 
 pytestmark = pytest.mark.one_database
 
@@ -186,6 +187,27 @@ def test_what_a_member_is_shown_is_kept_for_nobody(client, cast, flask, cache):
     assert len(cache) == 0
 
 
+@pytest.mark.parametrize("first", ["member", "visitor"])
+@pytest.mark.parametrize("path", ["/acme", "/acme/south", "/acme/north/history"])
+def test_who_is_signed_in_and_who_is_not_never_share_an_answer(app, client, cast, flask, cache, path, first):
+    """Whoever comes first; of a page that is for all, and of one that is not."""
+    member = Browser.of(app, cast.users["acme-viewer"])
+    ask = {"member": lambda: member.open(path), "visitor": lambda: client.get(path)}
+    order = sorted(ask, key=lambda who: who != first)
+    answers = {who: ask[who]() for who in order}
+    made, kept = flask.asked, len(cache)
+    assert made == 2
+    assert kept == (0 if path == "/acme/south" else 1)
+    assert answers["member"].status_code == 200
+    assert answers["visitor"].status_code == (404 if path == "/acme/south" else 200)
+    assert "Cookie" in answers["member"].headers["Vary"]
+    again = {who: ask[who]() for who in order}
+    assert len(cache) == kept
+    assert flask.asked == made + (1 if kept else 2), "the member's is made anew"
+    for who in order:
+        assert again[who].status_code == answers[who].status_code
+
+
 def test_the_next_page_after_a_change_shows_it_and_what_passed_is_let_go(client, cast, flask, cache):
     client.get("/acme")
     client.get("/acme/badge.svg")
@@ -291,6 +313,24 @@ def test_of_many_who_ask_at_once_one_asks_flask(app, cast, flask):
         assert len({page.result() for page in pages}) == 1
     assert flask.asked == 1
     assert app.wsgi_app._flights == {}
+
+
+def test_after_a_change_the_page_is_rendered_once_however_many_ask(app, client, cast, flask):
+    client.get("/acme")
+    with transaction(cast.acme):
+        cast.acme_service.update(name="Renamed")
+    made, crowd = flask.asked, 30
+    at_the_door = threading.Barrier(crowd)
+
+    def visit() -> str:
+        at_the_door.wait()
+        return app.test_client().get("/acme").text
+
+    with ThreadPoolExecutor(crowd) as pool:
+        pages = [page.result() for page in [pool.submit(visit) for _ in range(crowd)]]
+    assert len(set(pages)) == 1
+    assert "Renamed" in pages[0]
+    assert flask.asked == made + 1
 
 
 def wait_until(true: Callable[[], bool]) -> None:

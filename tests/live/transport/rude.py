@@ -77,12 +77,14 @@ class Crowd:
         self.late: Counter[str] = Counter()  # and those whom the server gave up before they had done it all
         self.held: deque[socket.socket] = deque()
         self.addresses = itertools.cycle(f"127.0.0.{number}" for number in range(2, 12))
+        manners = (reset, socket.socket.close, self._half_close, self._hold)
+        self.turns = itertools.cycle(itertools.product(manners, WAYS.items()))
+        self.seen: set[tuple[str, str]] = set()  # manners and ways
 
     def come_and_go(self, count: int) -> None:
         """So many clients, in batches, leave in each way and each manner in turn."""
-        manners = (reset, socket.socket.close, self._half_close, self._hold)
-        turns = itertools.cycle(itertools.product(manners, WAYS.items()))
-        for (leave, (way, steps)), _ in zip(turns, range(0, count, AT_ONCE), strict=False):
+        for _, (leave, (way, steps)) in zip(range(0, count, AT_ONCE), self.turns, strict=False):
+            self.seen.add((leave.__name__, way))
             clients = [Client(self.port, next(self.addresses)) for _ in range(AT_ONCE)]
             for step in steps:
                 for client in clients:

@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from tests.live.transport.rude import Crowd
+from tests.live.transport.rude import WAYS, Crowd
 from tests.live.transport.wire import DEADLINE
 
 CLIENTS = 100_000 if "SOAK" in os.environ else 10_000
@@ -31,6 +31,7 @@ def test_nothing_is_left_of_ten_thousand_rude_clients(start):
     with news(site):
         crowd.come_and_go(CLIENTS - FIRST)
     settled(site, most)
+    assert len(crowd.seen) == 4 * len(WAYS)
     assert [way for way, late in crowd.late.items() if late > crowd.came[way] / 2] == []
     said = site.log.read_text()
     assert "Traceback" not in said, said

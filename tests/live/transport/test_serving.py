@@ -1,9 +1,11 @@
 """The HTTP server below: broken requests, the log, the end."""
 
 import json
+import os
 import re
 import signal
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
@@ -29,6 +31,22 @@ def test_a_broken_request_is_a_bad_request_and_costs_no_line_in_the_log(site, re
         sock.sendall(request_bytes)
         assert all_bytes(sock)[:12] in (b"HTTP/1.1 400", b"")
     assert site.log.stat().st_size == before
+
+
+def test_who_vanished_without_a_word_is_probed_for_within_a_minute(site):
+    """By the system (SO_KEEPALIVE), whatever the connection is used for."""
+    with socket.create_connection(("127.0.0.1", site.port), timeout=DEADLINE) as sock:
+        here, there = f"0100007F:{site.port:04X}", f"0100007F:{sock.getsockname()[1]:04X}"
+        (timer,) = until(
+            lambda: [
+                words[5]
+                for words in map(str.split, Path("/proc/net/tcp").read_text().splitlines())
+                if words[1:3] == [here, there]
+            ]
+        )
+        kind, left = timer.split(":")
+        assert kind == "02", "the timer of keep-alive: proc(5), tcp"
+        assert int(left, 16) <= 60 * os.sysconf("SC_CLK_TCK")
 
 
 def test_a_client_that_goes_in_its_requests_head_costs_no_line_in_the_log(start):
