@@ -55,7 +55,8 @@ def measure_fresh(figures: Figures, plan: Plan) -> None:
     gap = 0.5 if plan.quick else 1.5
     rate = RATE / 10 if plan.quick else RATE
     with Ours() as server:
-        server.request("GET", PAGE)
+        with Herd(server.port, PAGE, seconds=WARM_SECONDS, rate=rate) as herd:
+            herd.answers()  # warm
         drawn = _drawn(server)
         with Herd(server.port, PAGE, seconds=gap * (CHANGES + 1), rate=rate, connections=128) as herd:
             moments = []
