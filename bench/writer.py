@@ -16,9 +16,7 @@ from statuspage.models.service import Service
 from statuspage.models.status import ServiceStatus
 
 STORM_SECONDS = 1.0
-TOGETHER = (
-    9  # edits in one commit, for a thousand take longer than a second; odd, so that each changes the page
-)
+TOGETHER = 9  # edits in one commit: a thousand commits take too long. Odd: each changes the page
 LENGTH = 150  # of a description with a mark
 
 

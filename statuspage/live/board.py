@@ -118,7 +118,7 @@ class Board:
         if drawing.title != self.drawing.title and drawing.parts:
             self._stamps[drawing.parts[0].id] = position  # a title travels with parts: one goes with it
         self.drawing = drawing
-        self.position = position
+        self.position = self.current_at = position
         self.dirty = True
         self._messages.clear()
 
@@ -147,9 +147,9 @@ class Board:
 
     def knows(self, cursor: Cursor | None) -> bool:
         """Whether what came after this position can be told apart from what came before."""
-        if cursor is None or cursor.epoch != self.epoch:
-            return False
-        return self.birth <= cursor.seq <= max(self.position, self.current_at)
+        return (
+            cursor is not None and cursor.epoch == self.epoch and self.birth <= cursor.seq <= self.current_at
+        )
 
     def change(self, cursor: Cursor | None, say: str = "") -> dict[str, Any] | None:
         """The change that brings a client from `cursor` to now; None when nothing differs.

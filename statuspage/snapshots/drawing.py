@@ -1,21 +1,16 @@
 """Drawing: what a visitor would be answered now, marked with this moment."""
 
-import json
-import math
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from flask import Flask, Response
-from markupsafe import escape
+from flask import Flask
 from sqlalchemy import select
-from werkzeug.test import EnvironBuilder
 
-from ..clock import iso, now
+from ..clock import now
 from ..database import snapshot
 from ..live import loading, views
 from ..live.facts import IncidentFacts
@@ -24,25 +19,17 @@ from ..models.embedding import ANY
 from ..models.incident import Incident
 from ..models.snapshot import Place
 from ..web import public
-from ..web.document import AS_OF
 from ..web.history import Month
 from .files import LOGOS, json_name, version_of
 from .past import Past
+from .visitor import GONE, PAUSE, Visitor, dated, marked
 
-HEAD = '<meta charset="utf-8">'
 SITE = {"embed.js": "/embed.js", "robots.txt": "/robots.txt", "sw.js": "/sw.js", "offline.html": "/offline"}
-PAUSE = 0.001  # seconds at least after each file, in which those who are served here have their turn
-REST = 1.0  # of the time that a file took: a thousand pages are drawn with half of a processor
-MOST = "100"  # of what the API lists at once
 MOST_LISTED = 500  # incidents in the list for programs
 MOST_INCIDENTS = 2_000  # of a page's own, those that began last, that have files of their own
 AT_ONCE = 50  # of those that nothing recent leads to: the others wait for the next turn
 MONTHS_AT_ONCE = 24
 BETWEEN_PAUSES = 500  # incidents that are only looked at
-
-
-class Hidden(Exception):
-    """The page is not public any more."""
 
 
 @dataclass
@@ -65,10 +52,10 @@ class Drawing:
 
 
 class Artist:
-    """Asks the application as a visitor at PUBLIC_URL does who can unpack nothing."""
+    """Draws what a visitor sees, and only what is another than the files that are there."""
 
     def __init__(self, app: Flask) -> None:
-        self._app = app
+        self._app, self._ask = app, Visitor(app)
         self._build: str = app.extensions["live"].build
         self._state: State | None = None
         self._told: dict[str, tuple[IncidentFacts, str]] = {}  # incidents of it, and their versions, by id
@@ -77,22 +64,22 @@ class Artist:
     def page(self, place: Place, state: State, had: Mapping[str, str]) -> Drawing:
         """The files of a page. `had`: the versions that are there. Hidden when it is not public."""
         at, path, drawing = now(), place.path, Drawing()
-        drawing.add(f"{path[1:]}.html", self._get(path, at))
-        drawing.add(f"{path[1:]}/history.html", self._get(f"{path}/history", at))
-        drawing.add(f"{path[1:]}/history.atom", self._get(f"{path}/history.atom", at))
+        drawing.add(f"{path[1:]}.html", self._ask.get(path, at))
+        drawing.add(f"{path[1:]}/history.html", self._ask.get(f"{path}/history", at))
+        drawing.add(f"{path[1:]}/history.atom", self._ask.get(f"{path}/history.atom", at))
         linked = _linked(path, drawing)
-        drawing.add(f"{path[1:]}/badge.svg", self._get(f"{path}/badge.svg", at))
+        drawing.add(f"{path[1:]}/badge.svg", self._ask.get(f"{path}/badge.svg", at))
         query = _query(place)
-        drawing.add(json_name(place, "status"), self._get("/api/status", at, query))
-        incidents = self._list("/api/incidents", at, query, MOST_LISTED)
-        drawing.add(json_name(place, "incidents"), _json(incidents, at))
-        services = self._list("/api/services", at, query)
-        drawing.add(json_name(place, "services"), _json(services, at))
+        drawing.add(json_name(place, "status"), self._ask.get("/api/status", at, query))
+        incidents = self._ask.all_of("/api/incidents", at, query, MOST_LISTED)
+        drawing.add(json_name(place, "incidents"), dated(incidents, at))
+        services = self._ask.all_of("/api/services", at, query)
+        drawing.add(json_name(place, "services"), dated(services, at))
         if ANY in state.embed_origins:  # a proxy knows no list of sites
-            drawing.add(f"embed{path}.html", self._get(f"/embed{path}", at))
-            drawing.add(f"embed{path}.full.html", self._get(f"/embed{path}", at, {"view": "full"}))
+            drawing.add(f"embed{path}.html", self._ask.get(f"/embed{path}", at))
+            drawing.add(f"embed{path}.full.html", self._ask.get(f"/embed{path}", at, {"view": "full"}))
         if state.logo and not place.tenant_id:
-            drawing.add(f"{path[1:]}/logo.{LOGOS[state.logo_type or '']}", self._get(f"{path}/logo", at))
+            drawing.add(f"{path[1:]}/logo.{LOGOS[state.logo_type or '']}", self._ask.get(f"{path}/logo", at))
         self._add_services(drawing, place, services["items"], had, at)
         self._add_incidents(drawing, place, state, linked, had, at)
         self._add_months(drawing, place, state, had, at)
@@ -106,7 +93,7 @@ class Artist:
     def start_page(self) -> Drawing:
         """`/`: whatever is public now."""
         drawing = Drawing()
-        drawing.add("index.html", self._get("/", now()))
+        drawing.add("index.html", self._ask.get("/", now()))
         return drawing
 
     def site(self) -> Drawing:
@@ -115,7 +102,7 @@ class Artist:
         for file, asset in self._app.extensions["assets"].by_file.items():
             drawing.add(f"static/{file}", asset.content)
         for name, path in SITE.items():
-            drawing.add(name, self._get(path, None))
+            drawing.add(name, self._ask.get(path, None))
         return drawing
 
     # --- what is drawn only when it is another than the one that is there ------------------------------
@@ -129,7 +116,7 @@ class Artist:
                 name, version = f"api/services/{item['id']}.json", version_of(item, self._era(at))
                 drawing.versions[name] = version
                 if had.get(name) != version:
-                    drawing.files[name] = _json(item, at)
+                    drawing.files[name] = dated(item, at)
 
     def _add_incidents(
         self,
@@ -164,9 +151,10 @@ class Artist:
             else:
                 missing[name] = over.newest, version
         drawing.postponed |= set(list(missing)[MONTHS_AT_ONCE:])
+        gone = {*GONE, 422}  # a month that the history does not have any more
         for name in missing.keys() - drawing.postponed:
             month, version = missing[name]
-            if content := self._find(f"{place.path}/history", at, {"month": str(month)}):
+            if content := self._ask.find(f"{place.path}/history", at, {"month": str(month)}, gone):
                 drawing.add(name, content, version)
 
     def _add_earlier(
@@ -190,9 +178,7 @@ class Artist:
                 missing[begun.id] = version
         now_due = list(missing)[:AT_ONCE]
         drawing.postponed |= {_file(p) for id in missing.keys() - {*now_due} for p in _paths(place, id)}
-        with snapshot() as session:
-            known = session.scalars(select(Incident.id).where(Incident.id.in_(now_due))).all()
-            whole = replace(state, incidents=loading.read_incidents(session, known))
+        whole = replace(state, incidents=_still_there(state, now_due))
         for id in whole.incidents:
             for path in _paths(place, id):
                 self._add_of_incident(drawing, path, missing[id], place, whole, had, at)
@@ -217,27 +203,23 @@ class Artist:
     def _of_incident(self, path: str, place: Place, state: State, at: datetime) -> bytes | None:
         """None when it was deleted meanwhile."""
         if path.endswith("/updates"):
-            return _json(self._list(path, at, {}), at)
+            return dated(self._ask.all_of(path, at, {}), at)
         if path.startswith("/api/"):
-            return self._find(path, at)
+            return self._ask.find(path, at)
         view, scope = f"incident/{path.rpartition('/')[2]}", place.scope
         drawn = views.draw(view, state, scope)
         if drawn is None:
             return None
-        with self._visit(path, at):  # without a board, which would be kept for those who look at it
+        with self._ask.visit(path, at):  # without a board, which would be kept for those who look at it
             answer = public.answer(scope, state, view, state.shown_cursor(scope), drawn)
-            return _marked(self._app.process_response(answer), at)
+            return marked(self._app.process_response(answer), at)
 
     def _read(self, place: Place, state: State, ids: set[str]) -> list[tuple[IncidentFacts, str]]:
         """Those that the page may show, for what is linked may have been typed. All tenants share them."""
         if self._state is not state:
             self._state, self._told = state, {}
-        if missing := ids - self._told.keys():
-            mine = (Incident.organization_id == state.id, Incident.id.in_(missing))
-            with snapshot() as session:
-                known = session.scalars(select(Incident.id).where(*mine)).all()
-                for id, incident in loading.read_incidents(session, known).items():
-                    self._told[id] = incident, version_of(incident, state.affected(incident))
+        for id, incident in _still_there(state, ids - self._told.keys()).items():
+            self._told[id] = incident, version_of(incident, state.affected(incident))
         found = [self._told[id] for id in sorted(ids) if id in self._told]
         return [(incident, facts) for incident, facts in found if place.scope.shows(incident.tenant_id)]
 
@@ -250,54 +232,14 @@ class Artist:
         """It ends when the refresh is due."""
         return int(at.timestamp() // self._app.config["SNAPSHOT_REFRESH"])
 
-    # --- asking ----------------------------------------------------------------------------------------
 
-    def _list(
-        self, path: str, at: datetime, query: Mapping[str, str], most: float = math.inf
-    ) -> dict[str, Any]:
-        """All of a list, in one; or what comes first in it, and where it goes on."""
-        items: list[Any] = []
-        after: dict[str, str] = {}
-        while True:
-            found = json.loads(self._get(path, at, {**query, **after, "limit": MOST}))
-            items += found["items"]
-            if not found["next"] or len(items) >= most:
-                return {"items": items, "next": found["next"]}
-            after = {"after": found["next"]}
-
-    def _get(self, path: str, at: datetime | None, query: Mapping[str, str] | None = None) -> bytes:
-        found = self._find(path, at, query)
-        if found is None:
-            raise Hidden(path)
-        return found
-
-    def _find(self, path: str, at: datetime | None, query: Mapping[str, str] | None = None) -> bytes | None:
-        """The answer's body; None when nothing is there."""
-        with self._visit(path, at, query):
-            answer = self._app.full_dispatch_request()
-            body = _marked(answer, at)
-        if answer.status_code in (303, 404, 422):  # gone, or a month that is not of the history any more
-            return None
-        if answer.status_code != 200:
-            raise RuntimeError(f"{answer.status_code} for a snapshot of {path}")
-        return body
-
-    @contextmanager
-    def _visit(
-        self, path: str, at: datetime | None, query: Mapping[str, str] | None = None
-    ) -> Iterator[None]:
-        """A request, past the door, whose answers are those of the living."""
-        began = time.monotonic()
-        environ = EnvironBuilder(
-            path=path,
-            query_string=query,
-            base_url=self._app.config["PUBLIC_URL"],
-            headers=[("Accept", "text/html")],
-            environ_overrides={AS_OF: at},
-        ).get_environ()
-        with self._app.app_context(), self._app.request_context(environ):  # of its own, as a server gives
-            yield
-        time.sleep(max(PAUSE, REST * (time.monotonic() - began)))
+def _still_there(state: State, ids: Collection[str]) -> dict[str, IncidentFacts]:
+    """Those of these that are incidents of the organization."""
+    if not ids:
+        return {}
+    mine = (Incident.organization_id == state.id, Incident.id.in_(ids))
+    with snapshot() as session:
+        return loading.read_incidents(session, session.scalars(select(Incident.id).where(*mine)).all())
 
 
 def _paths(place: Place, id: str, *, own: bool = True) -> list[str]:
@@ -319,20 +261,3 @@ def _linked(path: str, drawing: Drawing) -> set[str]:
     """The incidents that these documents of a page lead to, by id."""
     link = re.compile(rf"{re.escape(path)}/incidents/([a-z0-9-]+)".encode())
     return {id.decode() for content in drawing.files.values() for id in link.findall(content)}
-
-
-def _json(body: Any, at: datetime) -> bytes:
-    return json.dumps({**body, "asOf": iso(at)}, ensure_ascii=False).encode()
-
-
-def _marked(answer: Response, at: datetime | None) -> bytes:
-    """A document says itself what it may load, for a file has no headers; JSON says its age."""
-    body = answer.get_data()
-    if answer.mimetype == "application/json" and at:
-        return _json(json.loads(body), at)
-    if answer.mimetype != "text/html":
-        return body
-    rules = answer.headers["Content-Security-Policy"].split("; ")
-    policy = "; ".join(rule for rule in rules if not rule.startswith("frame-ancestors"))  # headers alone may
-    meta = f'{HEAD}\n  <meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
-    return body.replace(HEAD.encode(), meta.encode(), 1)

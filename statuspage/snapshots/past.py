@@ -15,9 +15,9 @@ from ..models.incident import Incident
 from ..models.snapshot import Place
 from ..web.history import Month, Span
 from .files import version_of
+from .visitor import PAUSE
 
 AT_ONCE = 1_000  # rows
-PAUSE = 0.001  # seconds after them, in which those who are served here have their turn
 
 
 class Begun(NamedTuple):

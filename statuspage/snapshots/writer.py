@@ -14,8 +14,9 @@ from ..live.message import Cursor
 from ..models import snapshot
 from ..models.errors import NotFound
 from ..models.snapshot import SITE, Place, Snapshot
-from .drawing import Artist, Drawing, Hidden
+from .drawing import Artist, Drawing
 from .store import Store, Unreachable
+from .visitor import Hidden
 
 log = logging.getLogger(__name__)
 

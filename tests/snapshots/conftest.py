@@ -2,7 +2,7 @@
 
 import pytest
 
-from statuspage.snapshots import drawing
+from statuspage.snapshots import visitor
 from statuspage.snapshots.store import Folder
 from statuspage.snapshots.writer import Writer
 
@@ -15,7 +15,7 @@ def folder(tmp_path):
 @pytest.fixture
 def writer(app, folder, monkeypatch) -> Writer:
     """The application's own, as if SNAPSHOTS were the folder."""
-    monkeypatch.setattr(drawing, "REST", 0.0)
+    monkeypatch.setattr(visitor, "REST", 0.0)
     monkeypatch.setitem(app.config, "PUBLIC_URL", "https://status.example")
     monkeypatch.setattr(app.extensions["snapshots"], "_store", folder)
     made = Writer(app, folder)

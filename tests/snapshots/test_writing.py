@@ -19,7 +19,7 @@ from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 from statuspage.models.snapshot import Place, Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
-from statuspage.snapshots import drawing
+from statuspage.snapshots import drawing, visitor
 from statuspage.snapshots.past import Past
 from statuspage.web import document, feeds
 from tests.snapshots.conftest import write
@@ -279,7 +279,7 @@ def test_a_month_that_was_next_to_this_one_is_written_again_when_it_is_not(app, 
 
 
 def test_a_long_list_says_where_it_goes_on(app, cast, client, folder, writer, monkeypatch):
-    monkeypatch.setattr(drawing, "MOST", "2")
+    monkeypatch.setattr(visitor, "MOST", "2")
     monkeypatch.setattr(drawing, "MOST_LISTED", 4)
     for days in range(5):
         long_ago(cast.acme, None, days)
@@ -291,7 +291,7 @@ def test_a_long_list_says_where_it_goes_on(app, cast, client, folder, writer, mo
 
 
 def test_programs_find_each_thing_and_whole_lists(app, cast, client, folder, writer, monkeypatch):
-    monkeypatch.setattr(drawing, "MOST", "2")
+    monkeypatch.setattr(visitor, "MOST", "2")
     with transaction(cast.acme):
         for name in ("Web", "Mail"):
             Service.create(cast.acme, None, name=name)
