@@ -240,6 +240,7 @@ def test_who_has_a_long_past_keeps_nobody_waiting_and_nothing_that_should_go(
     app, cast, folder, writer, monkeypatch
 ):
     monkeypatch.setattr(drawing, "MONTHS_AT_ONCE", 2)
+    monkeypatch.setattr("statuspage.snapshots.writer.ROUND_SECONDS", 0)
     with transaction(cast.acme):
         allow_embedding(cast.acme, ["*"])
     long_ago(cast.acme, None, 400)
