@@ -56,7 +56,12 @@ class BlockingWire:
     resume = pause
 
     def run(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Here: this thread is the connection's own."""
         function(*arguments)
+
+    def later(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Beside the caller, who may be another connection."""
+        self._engine.start_background_task(function, *arguments)
 
     def serve(self) -> None:
         """Read until the connection is over, in this thread."""

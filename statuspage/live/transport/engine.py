@@ -295,13 +295,12 @@ class Engine(engineio.Server):
     def shutdown(self) -> None:
         """Take nobody in any more and close every session; waits a second for the disconnect handlers."""
         self.stopping = True
-        reason = self.reason.SERVER_DISCONNECT
-        tasks = [
-            s.close(wait=False, reason=reason, code=frames.GOING_AWAY) for s in list(self.sockets.values())
-        ]
+        sessions = list(self.sockets.values())
+        for session in sessions:
+            session.close(wait=False, reason=self.reason.SERVER_DISCONNECT, code=frames.GOING_AWAY)
         deadline = time.monotonic() + 1
-        for task in filter(None, tasks):
-            task.join(max(0, deadline - time.monotonic()))
+        while not all(session.closed for session in sessions) and time.monotonic() < deadline:
+            self.sleep(0.01)
 
 
 def unpacked(text: str) -> str | bytes:

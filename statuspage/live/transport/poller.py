@@ -14,11 +14,11 @@ import gevent
 from gevent import monkey
 
 from . import traffic
+from .crew import Crew
 from .wire import IN, OUT, Wire, close
 
 SLICE = 0.003  # seconds at most that others wait for a turn of ours
 BATCH = 32  # wires between two looks at the time
-STARTS = 4  # functions that begin in one turn: what a client asks may take a millisecond
 URGENT = 8 | 16  # epoll's bits for an error, and for being hung up
 
 Batches = deque[list[Wire]]
@@ -33,7 +33,7 @@ class Poller:
         self._epoll = monkey.get_original("select", "epoll")()
         self._ready: Batches = deque()  # have something of their own to send: an answer, a ping
         self._crowd: Batches = deque()  # have what everybody is sent, and so can wait a little longer
-        self._work: deque[tuple[Any, ...]] = deque()  # functions that have not begun, with their arguments
+        self._crew = Crew()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._rung = False
         self._epoll.register(self._bell, IN)
@@ -68,8 +68,8 @@ class Poller:
         self._ring()
 
     def run(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Run what may block in a greenlet of its own, soon; when a crowd comes, others have turns too."""
-        self._work.append((function, *arguments))
+        """Run what may block, soon; when a crowd comes, others have turns too."""
+        self._crew.run(function, *arguments)
         self._ring()
 
     def _ring(self):
@@ -100,11 +100,10 @@ class Poller:
         """
         self._read()
         if self._rung:
-            for _ in range(min(len(self._work), STARTS)):
-                gevent.spawn(*self._work.popleft())
+            self._crew.begin(SLICE)
             self._flush(self._ready)
             self._flush(self._crowd)
-            if not (self._ready or self._crowd or self._work):
+            if not (self._ready or self._crowd or self._crew.work):
                 self._rung = False
                 os.eventfd_read(self._bell)
 

@@ -142,11 +142,11 @@ class Session:
     def close(self, wait=True, abort=False, reason=None, *, last=None, code=frames.NORMAL, linger=False):
         """End the session; from here on nothing is queued and nothing received is looked at.
 
-        The disconnect handlers run at once; without `wait` beside the caller, and the task is returned.
+        The disconnect handlers run at once; without `wait` beside the caller.
         `abort` cuts a WebSocket instead of saying goodbye; `linger` keeps the last packets for a poll.
         """
         if self.closing:
-            return None
+            return
         self.closing, self.wire = True, None
         self.lingering = linger and self.socket is None
         if self.socket is None:
@@ -159,8 +159,11 @@ class Session:
             self.socket.close(code)
         reason = reason or self.server.reason.SERVER_DISCONNECT
         if wait:
-            return self._part(reason)
-        return self.server.start_background_task(self._part, reason)
+            self._part(reason)
+        elif self.socket:
+            self.socket.wire.later(self._part, reason)
+        else:
+            self.server.start_background_task(self._part, reason)
 
     def _part(self, reason):
         try:

@@ -131,8 +131,10 @@ class Wire:
             self._watch()
 
     def run(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Run what may block, beside the poller; what fails ends the connection."""
+        """Run what may block, beside the poller and the caller; what fails ends the connection."""
         self.poller.run(self._attempt, function, *arguments)
+
+    later = run
 
     def _attempt(self, function: Callable[..., None], *arguments: Any) -> None:
         try:

@@ -1,9 +1,23 @@
 """What a connection asks has its turn beside the poller."""
 
 import socket
+from contextvars import ContextVar
 from types import SimpleNamespace
 
+import gevent
+from gevent.event import Event
+
+from statuspage.live.transport.crew import Crew
 from statuspage.live.transport.wire import Wire
+
+WHOSE: ContextVar[str] = ContextVar("WHOSE", default="nobody's")
+
+
+def begin(crew: Crew, seconds: float = 1.0) -> None:
+    """As the poller does it: in gevent's hub."""
+    over = Event()
+    gevent.get_hub().loop.run_callback(lambda: (crew.begin(seconds), over.set()))
+    assert over.wait(5)
 
 
 def test_a_turn_that_fails_ends_its_connection_and_no_other_thing(caplog):
@@ -20,3 +34,50 @@ def test_a_turn_that_fails_ends_its_connection_and_no_other_thing(caplog):
         assert theirs.recv(1) == b"", "it is closed"
     assert lost == [""]
     assert "RuntimeError: broken" in caplog.text
+
+
+def test_what_waits_holds_up_nobody_and_goes_on_when_it_can():
+    crew, gate, done = Crew(), Event(), []
+
+    def wait(number: int) -> None:
+        gate.wait()
+        done.append(number)
+
+    for number in range(20):
+        crew.run(wait, number)
+    crew.run(done.append, "the last one")
+    begin(crew)
+    assert done == ["the last one"], "all that came before it wait"
+    gate.set()
+    gevent.sleep(0)
+    assert sorted(done[1:]) == list(range(20))
+    crew.run(done.append, "one more")
+    begin(crew)
+    assert done[-1] == "one more"
+
+
+def test_what_does_not_wait_runs_in_its_order_in_one_greenlet_and_sees_nothing_of_the_one_before():
+    crew, seen = Crew(), []
+
+    def look(number: int) -> None:
+        seen.append((number, WHOSE.get(), gevent.getcurrent()))
+        WHOSE.set(f"number {number}'s")
+
+    for number in range(5):
+        crew.run(look, number)
+    begin(crew)
+    crew.run(look, 5)
+    begin(crew)
+    assert [number for number, *_ in seen] == [0, 1, 2, 3, 4, 5]
+    assert {whose for _, whose, _ in seen} == {"nobody's"}
+    assert len({greenlet for *_, greenlet in seen}) == 1
+
+
+def test_a_turn_is_over_when_its_time_is():
+    crew, done = Crew(), []
+    for number in range(3):
+        crew.run(done.append, number)
+    begin(crew, seconds=-1.0)
+    assert done == []
+    begin(crew)
+    assert done == [0, 1, 2]

@@ -1,0 +1,45 @@
+"""The crew: greenlets that run what may block, one thing after the other, and one more for each that waits.
+
+A greenlet for each thing would cost more than most of what a client asks.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+import gevent
+from greenlet import getcurrent, greenlet
+
+
+class Crew:
+    """`run()` from anywhere; `begin()` from gevent's hub, over and over as long as there is `work`."""
+
+    def __init__(self) -> None:
+        self.work: deque[tuple[Any, ...]] = deque()  # functions that have not begun, with their arguments
+        self._idle: Any = None  # a greenlet without work; one is kept
+
+    def run(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run it soon, in its turn; it handles its own errors."""
+        self.work.append((function, *arguments))
+
+    def begin(self, seconds: float) -> None:
+        """Run what waits, in its order, for so long; what blocks goes on by itself when it can."""
+        deadline = time.monotonic() + seconds
+        while self.work:
+            hand, self._idle = self._idle or greenlet(self._toil, gevent.get_hub()), None
+            hand.switch(deadline)  # back here when it is out of work or time, or blocks
+            if time.monotonic() >= deadline:
+                return
+
+    def _toil(self, deadline):
+        hub = gevent.get_hub()
+        while True:
+            while self.work and time.monotonic() < deadline:
+                function, *arguments = self.work.popleft()
+                Context().run(function, *arguments)  # what one sets, the next does not find
+            if self._idle:
+                return
+            self._idle = getcurrent()
+            deadline = hub.switch()
