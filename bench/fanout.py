@@ -5,17 +5,18 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.contenders import Bare, Contender, Node, Ours, Stock, offer_for
 from bench.figures import Figures
 from bench.load import Load, Void
-from bench.plan import Plan
+from bench.plan import JUDGED, Plan
 
 RSV1 = 0x40  # of a frame: it is packed
-WARM = 3  # broadcasts before those that count, at each crowd and size
+BLOCK = 2  # broadcasts that count before it is the other's turn; one that does not count warms
 PACKED = (
     "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 )
@@ -32,6 +33,16 @@ class Told:
 
 
 @dataclass
+class Heard:
+    """All that a figure is made of: messages of one size to one crowd."""
+
+    told: list[Told] = field(default_factory=list)
+    cpu: float = 0.0  # seconds of the server, for all of them together
+    client_cpu: float = 0.0
+    client_seconds: float = 0.0
+
+
+@dataclass
 class Session:
     """One server's life: the crowd grows from step to step, and hears every size at each."""
 
@@ -42,13 +53,14 @@ class Session:
     packing: str = "plain"  # or "packed"
     offer: bool = True  # the clients' of permessage-deflate
     wires: Path | None = None  # where the bytes of each message are kept, named by its number
+    steps: list[int] | None = None  # of the crowds: those that it has; None: all
+    sizes: tuple[int, ...] | None = None
     here: int = 0  # clients that have joined
 
-    def run(self, figures: Figures, plan: Plan, steps: list[int], sizes: tuple[int, ...]) -> None:
-        for clients in steps:
-            self.grow_to(clients)
-            for size in sizes:
-                self.hear(figures, size, plan.repeats)
+    def hears(self, clients: int, size: int | None = None) -> bool:
+        return (self.steps is None or clients in self.steps) and (
+            size is None or self.sizes is None or size in self.sizes
+        )
 
     def grow_to(self, clients: int) -> None:
         if clients > self.here:
@@ -56,12 +68,16 @@ class Session:
                 self.server.join(self.load, clients - self.here, self.kind, offer=int(self.offer))
         self.here = clients
 
-    def hear(self, figures: Figures, size: int, repeats: int) -> None:
-        """Messages of this size to all who are here: some that warm, then those that count."""
+    def hear(self, size: int, heard: Heard) -> None:
+        """A block of messages of this size to all who are here, the first one without being counted."""
         with self._named():
-            for _ in range(WARM):
-                self._tell(size, self.here)
-            self._measure(figures, size, self.here, repeats)
+            self._tell(size)
+            before, cpu = self.load.report(), self.server.cpu()
+            heard.told += [self._tell(size) for _ in range(BLOCK)]
+            heard.cpu += self.server.cpu() - cpu
+            after = self.load.report()
+            heard.client_cpu += after["cpu"] - before["cpu"]
+            heard.client_seconds += after["at"] - before["at"]
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -70,69 +86,86 @@ class Session:
         except Void as void:
             raise Void(f"{self.server.name}, {self.kind}, {self.packing}: {void}") from void
 
-    def _measure(self, figures: Figures, size: int, clients: int, repeats: int) -> None:
-        before, cpu = self.load.report(), self.server.cpu()
-        told = [self._tell(size, clients) for _ in range(repeats)]
-        cpu, after = self.server.cpu() - cpu, self.load.report()
-        share = (after["cpu"] - before["cpu"]) / (after["at"] - before["at"])
-        figure, name = f"{self.kind} {self.packing} {size} to {clients}", self.server.name
-        figures.note(f"cpu {figure}", name, cpu / sum(one.clients for one in told))
+    def _tell(self, size: int) -> Told:
+        begun = time.monotonic()
+        number = self.send(size)
+        answered = time.monotonic()
+        delivery = self.load.wait(number, self.here)
+        if self.wires:
+            self.load.wire(number, str(self.wires / str(number)))
+        return Told(answered - begun, delivery.last - begun, delivery.size, delivery.clients)
+
+    def note(self, figures: Figures, size: int, heard: Heard) -> None:
+        figure, name = f"{self.kind} {self.packing} {size} to {self.here}", self.server.name
+        told, share = heard.told, heard.client_cpu / heard.client_seconds
+        figures.note(f"cpu {figure}", name, heard.cpu / sum(one.clients for one in told))
         figures.note(f"last {figure}", name, statistics.median(one.last for one in told))
         figures.note(f"post {figure}", name, statistics.median(one.answered for one in told))
         figures.note(f"wire {figure}", name, statistics.median(one.wire for one in told))
         figures.note(f"client {figure}", name, share)
         figures.doubt(share, f"{name}, {figure}")
 
-    def _tell(self, size: int, clients: int) -> Told:
-        begun = time.monotonic()
-        number = self.send(size)
-        answered = time.monotonic()
-        delivery = self.load.wait(number, clients)
-        if self.wires:
-            self.load.wire(number, str(self.wires / str(number)))
-        return Told(answered - begun, delivery.last - begun, delivery.size, delivery.clients)
+
+def _hear(figures: Figures, plan: Plan, sessions: list[Session], steps: list[int]) -> None:
+    """Every size at every step, in blocks by turns: what the machine does meanwhile, it does to all."""
+    for clients in steps:
+        for session in sessions:
+            if session.hears(clients):
+                session.grow_to(clients)
+        for size in plan.sizes:
+            hearing = [session for session in sessions if session.hears(clients, size)]
+            judged = size == JUDGED and clients in (plan.clients, plan.crowd)
+            _measure(figures, hearing, size, plan.blocks * (3 if judged else 1))
+
+
+def _measure(figures: Figures, sessions: list[Session], size: int, blocks: int) -> None:
+    for session in sessions:
+        session.hear(size, Heard())
+    heard = [Heard() for _ in sessions]
+    for _ in range(blocks):
+        for session, its in zip(sessions, heard, strict=True):
+            session.hear(size, its)
+    for session, its in zip(sessions, heard, strict=True):
+        session.note(figures, size, its)
 
 
 def measure(figures: Figures, plan: Plan) -> None:
-    """One round of all contenders, in the other order every second time."""
-    steps = sorted({plan.few, plan.clients, plan.crowd, plan.most})
-    turns: list[Callable[[], None]] = [
-        lambda: _ours_and_bare(figures, plan, steps, "socket", "plain"),
-        lambda: _other(figures, plan, steps[1:], Node),
-        lambda: _ours_and_bare(figures, plan, steps, "socket", "packed"),
-        lambda: _other(figures, plan, [plan.clients], Stock),
-        lambda: _ours_and_bare(figures, plan, steps, "stream", "plain"),
-    ]
-    for turn in figures.in_turn(turns):
+    """One round, in the other order every second time."""
+    turns = [("socket", "plain"), ("socket", "packed"), ("stream", "plain")]
+    for kind, packing in figures.in_turn(turns):
         with figures.unless_void("fanout"):
-            turn()
+            _side_by_side(figures, plan, kind, packing)
 
 
-def _ours_and_bare(figures: Figures, plan: Plan, steps: list[int], kind: str, packing: str) -> None:
-    """Both on the same core at once, in turn: ours, then the bare loop with the very bytes ours wrote."""
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-wire-") as folder,
-        Ours(COMPRESSION=str(int(packing == "packed"))) as ours,
-        Load() as load,
-        Load() as other_load,
-    ):
-        files = (Path(folder, str(number)) for number in itertools.count(1))
-        mine = Session(ours, load, ours.broadcast, kind, packing, offer_for(figures, packing), Path(folder))
+def _side_by_side(figures: Figures, plan: Plan, kind: str, packing: str) -> None:
+    """All on the same core at once: ours, the bare loop with the very bytes ours wrote, and the others."""
+    steps = sorted({plan.few, plan.clients, plan.crowd, plan.most})
+    with ExitStack() as life:
+        wires = Path(life.enter_context(tempfile.TemporaryDirectory(prefix="bench-wire-")))
+        ours = life.enter_context(Ours(COMPRESSION=str(int(packing == "packed"))))
+
+        def session(server: Contender, send: Callable[[int], int], **fields: Any) -> Session:
+            return Session(server, life.enter_context(Load()), send, kind, packing, **fields)
+
+        mine = session(ours, ours.broadcast, offer=offer_for(figures, packing), wires=wires)
         mine.grow_to(steps[0])
-        mine.hear(Figures(), plan.sizes[0], 1)
-        header = _header(kind, [path.read_bytes() for path in Path(folder).iterdir()])
+        mine.hear(plan.sizes[0], Heard())
+        header = _header(kind, [path.read_bytes() for path in wires.iterdir()])
         if kind == "socket" and (packing == "packed") != (header == PACKED):
             raise Void(f"the frames of {ours.name} that should be {packing} are not")
-        with Bare(kind, header) as bare:
-            its = Session(bare, other_load, lambda _size: bare.send(next(files)), kind, packing)
-            its.grow_to(steps[0])
-            its.hear(Figures(), plan.sizes[0], 1)
-            for clients in steps:
-                mine.grow_to(clients)
-                its.grow_to(clients)
-                for size in plan.sizes:
-                    mine.hear(figures, size, plan.repeats)
-                    its.hear(figures, size, plan.repeats)
+        bare = life.enter_context(Bare(kind, header))
+        files = (wires / str(number) for number in itertools.count(1))
+        its = session(bare, lambda _size: bare.send(next(files)))
+        its.grow_to(steps[0])
+        its.hear(plan.sizes[0], Heard())
+        others: list[Session] = []
+        if kind == "socket":
+            node = life.enter_context(Node())
+            others.append(session(node, node.broadcast, steps=steps[1:], sizes=(JUDGED,)))
+        if (kind, packing) == ("socket", "plain"):  # it is far behind, and takes its time
+            stock = life.enter_context(Stock())
+            others.append(session(stock, stock.broadcast, steps=[plan.clients], sizes=(JUDGED,)))
+        _hear(figures, plan, [mine, its, *others], steps)
 
 
 def _header(kind: str, wires: list[bytes]) -> str:
@@ -140,8 +173,3 @@ def _header(kind: str, wires: list[bytes]) -> str:
     if kind == "socket":
         return PACKED if any(wire[0] & RSV1 for wire in wires) else ""
     return "" if wires[0].startswith((b"id:", b"event:", b"data:")) else "Transfer-Encoding: chunked"
-
-
-def _other(figures: Figures, plan: Plan, steps: list[int], start: type[Node] | type[Stock]) -> None:
-    with start() as server, Load() as load:
-        Session(server, load, server.broadcast).run(figures, plan, steps, (2048,))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bench.load import descriptor_limit
 
 SIZES = (512, 2048, 16_000)  # characters; a broadcast may have 16 KB of JSON
+JUDGED = 2048  # of them the one that the bars are for: heard three times as often, where one is
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Plan:
     crowd: int
     most: int  # as many as the descriptor limit allows
     sizes: tuple[int, ...]
-    repeats: int  # broadcasts per figure
+    blocks: int  # of broadcasts, per figure
+    changes: int  # per figure, of what pages show
     idle_seconds: float
     herd_seconds: float
     tenants: int  # with five viewers each
@@ -24,8 +26,12 @@ class Plan:
     @classmethod
     def whole(cls, clients: int, most: int) -> "Plan":
         most = max(clients * 2, min(most, descriptor_limit()))
-        return cls(clients, clients // 5, clients * 2, most, SIZES, 8, 15.0, 3.0, clients // 5, 1_000, False)
+        return cls(
+            clients, clients // 5, clients * 2, most, SIZES, 2, 4, 15.0, 3.0, clients // 5, 1_000, False
+        )
 
     @classmethod
     def smoke(cls, clients: int) -> "Plan":
-        return cls(clients, clients // 2, clients, clients, SIZES[1:2], 2, 1.0, 0.5, clients // 5, 100, True)
+        return cls(
+            clients, clients // 2, clients, clients, (JUDGED,), 1, 1, 1.0, 0.5, clients // 5, 100, True
+        )

@@ -29,7 +29,7 @@ def measure(figures: Figures, plan: Plan) -> None:
 
 def _last(server: Ours, load: Load, clients: int, plan: Plan) -> float:
     times = []
-    for _ in range(plan.repeats // 2 + 1):
+    for _ in range(plan.changes + 1):
         time.sleep(CALM)
         seconds, _delivery = views.change(server, load, clients)
         times.append(seconds)
