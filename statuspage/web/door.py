@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 SHARED = "statuspage.shared"  # in the environment: what a view says of its answer
-PLAIN = re.compile(r"/[A-Za-z0-9._~/-]*")  # paths that are written one way only
-ALONE = re.compile(r"/(socket\.io|static|admin)/|.*/stream$")  # nobody waits for these
+PLAIN = re.compile(r"/(?!socket\.io/)[A-Za-z0-9._~/-]*")  # paths of pages, written one way only
+ALONE = re.compile(r"/(static|admin)/|.*/stream$")  # nobody waits for these
 KEPT = (HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 PATIENCE = 10.0  # seconds to wait for another's answer
 REMEMBERED = 1_000  # targets whose answers are not shared

@@ -45,7 +45,8 @@ class Waiting:
         data = self.head + data if self.head else data
         while True:
             end = data.find(END)
-            answer = self.listener.answer(data[: end + 4]) if 0 <= end < MAX_HEAD else None
+            ready = 0 <= end < MAX_HEAD and not data.startswith(HANDSHAKE)
+            answer = self.listener.answer(data[: end + 4]) if ready else None
             if answer is None:
                 break
             self.wire.send(answer)
