@@ -136,7 +136,7 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
     session.rollback()  # ends the read transaction: the lock comes first,
     session.expire_all()  # and what was read before it may be old
-    session.info.update(writing=True, recorded=set(), lines=[], hidden=set(), by=by)
+    session.info.update(writing=True, recorded=set(), lines=[], unwritten=[], hidden=set(), by=by)
     try:
         with _writing_turn(session):
             _lock(session, organizations, ids)
@@ -151,7 +151,7 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
             raise Busy from error
         raise
     finally:
-        session.info.update(writing=False, recorded=set(), lines=[], hidden=set(), by=None)
+        session.info.update(writing=False, recorded=set(), lines=[], unwritten=[], hidden=set(), by=None)
     if lines:
         log.info("committed %s", " ".join(lines), extra={"events": lines, "user": by})
     for organization_id in sorted(recorded):

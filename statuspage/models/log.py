@@ -3,10 +3,11 @@
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import delete, insert, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from ..database import db
+from ..clock import now
+from ..database import committing, db
 from .event import BROADCAST, DATA_NAMES, Event
 
 if TYPE_CHECKING:
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
 def new_epoch() -> str:
     """Names one unbroken life of a log; positions of another epoch mean nothing."""
     return secrets.token_hex(4)
+
+
+INSERT = insert(Event.__table__)  # type: ignore[arg-type]
+
+
+@committing.connect
+def write_lines(session: Session) -> None:
+    """Write the lines recorded so far in this transaction, in one go. Who changes lines does this first."""
+    unwritten = session.info["unwritten"]
+    if unwritten:
+        session.flush()
+        session.execute(INSERT, unwritten)
+        unwritten.clear()
 
 
 class Log:
@@ -49,46 +63,52 @@ class Log:
         *,
         tenant: "Tenant | None" = None,
         broadcast_id: str | None = None,
-    ) -> Event:
-        """Write the next line of the log. Only inside transaction(): the lock makes the number right."""
-        if not db.session.info.get("writing"):
+    ) -> int:
+        """Add the next line to the log; its number. Only inside transaction(): the lock makes that right."""
+        info = db.session.info
+        if not info.get("writing"):
             raise RuntimeError("record() outside transaction()")
         self.seq += 1
-        event = Event(
-            organization_id=self.id,
-            seq=self.seq,
-            tenant_id=tenant.id if tenant else None,
-            name=name,
-            type=type,
-            subject=subject,
-            data=data,
-            broadcast_id=broadcast_id,
-            user_id=db.session.info["by"],
-        )
-        self._advance(event, tenant)
-        db.session.add(event)
-        db.session.info["recorded"].add(self.id)
-        db.session.info["lines"].append(f"{self.epoch}:{self.seq}")
-        return event
+        since, since_any = self._advance(name, type, tenant)
+        line = {
+            "organization_id": self.id,
+            "seq": self.seq,
+            "since": since,
+            "since_any": since_any,
+            "tenant_id": tenant.id if tenant else None,
+            "name": name,
+            "type": type,
+            "subject": subject,
+            "data": data,
+            "broadcast_id": broadcast_id,
+            "user_id": info["by"],
+            "created_at": now(),
+        }
+        info["unwritten"].append(line)
+        info["recorded"].add(self.id)
+        info["lines"].append(f"{self.epoch}:{self.seq}")
+        return self.seq
 
-    def _advance(self, event: Event, tenant: "Tenant | None") -> None:
+    def _advance(self, name: str, type: str, tenant: "Tenant | None") -> tuple[int, int]:
+        """Move the counters to the new line; its `since` and `since_any`: 0, unless data clients get it."""
         if tenant:
             tenant.seq = self.seq
         else:
             self.own_seq = self.seq
-        if event.type != BROADCAST:
+        if type != BROADCAST:
             self.shown_seq = self.seq
             if tenant:
                 tenant.shown_seq = self.seq
             else:
                 self.own_shown_seq = self.seq
-        if event.name not in DATA_NAMES:
-            return
-        event.since_any, self.data_seq = self.data_seq, self.seq
+        if name not in DATA_NAMES:
+            return 0, 0
+        since_any, self.data_seq = self.data_seq, self.seq
         if tenant:
-            event.since, tenant.data_seq = tenant.data_seq, self.seq
+            since, tenant.data_seq = tenant.data_seq, self.seq
         else:
-            event.since, self.own_data_seq = self.own_data_seq, self.seq
+            since, self.own_data_seq = self.own_data_seq, self.seq
+        return since, since_any
 
     def renew_epoch(self) -> None:
         """Start a new life of the log: no old cursor, and no guessed one, reads what was before."""
@@ -98,12 +118,13 @@ class Log:
     def prune(self, through: int) -> None:
         """Forget the lines up to `through`; cursors before it are told to read the state again."""
         through = min(through, self.seq)
+        write_lines(db.session())
         db.session.execute(delete(Event).where(Event.organization_id == self.id, Event.seq <= through))
         self.pruned_through = max(self.pruned_through, through)  # of an earlier life there may be lines left
 
     def blank(self, subject: str) -> None:
         """Take the text out of a subject's older lines: it was edited or deleted."""
-        db.session.flush()
+        write_lines(db.session())
         db.session.execute(
             update(Event)
             .where(Event.organization_id == self.id, Event.subject == subject, Event.seq <= self.seq)

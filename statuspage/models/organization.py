@@ -13,7 +13,7 @@ from . import name as names
 from .errors import Conflict, Invalid
 from .event import ACCESS, Event
 from .hiding import will_hide
-from .log import Log
+from .log import Log, write_lines
 from .look import Look
 from .scope import Scope
 from .status import Visibility
@@ -220,7 +220,7 @@ class Tenant(Model):
     def remove(self) -> None:
         """Delete the tenant with its services, incidents, memberships and tokens; its lines are blanked."""
         organization = self.organization
-        db.session.flush()
+        write_lines(db.session())
         db.session.execute(
             update(Event)
             .where(Event.organization_id == organization.id, Event.tenant_id == self.id)

@@ -56,13 +56,15 @@ def broadcast() -> Response:
 
     def send() -> dict[str, Any]:
         id = new_id()
-        events = [
-            organization.record(
-                new.type, BROADCAST, id, new.data, tenant=tenant, broadcast_id=id if everywhere else None
+        for_all = id if everywhere else None
+        ids = [
+            str(
+                Cursor(
+                    o.epoch, o.record(new.type, BROADCAST, id, new.data, tenant=tenant, broadcast_id=for_all)
+                )
             )
-            for organization in organizations
+            for o in organizations
         ]
-        ids = [str(Cursor(o.epoch, event.seq)) for o, event in zip(organizations, events, strict=True)]
         return {"success": True, "broadcastId": id, "ids": ids}
 
     return answered_once(once(send, *organizations, status=202))
