@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, bindparam, select
+from sqlalchemy.orm import Session, joinedload
 
 from . import session as user_session
-from .membership import membership_role, within
+from .membership import Membership, membership_role, note_roles, within
 from .organization import Organization, Tenant
 from .role import Role
 from .scope import Scope
@@ -33,7 +34,19 @@ class Proof:
 
 NOBODY = Proof()
 
-TOKEN = select(ApiToken).where(ApiToken.hash == bindparam("hash"))
+
+@cache
+def _token() -> Select[ApiToken, str, str | None]:
+    """By its hash, with all that it is worth in its organization: that is asked next."""
+    there = (Membership.user_id == ApiToken.user_id) & (
+        Membership.organization_id == ApiToken.organization_id
+    )
+    return (
+        select(ApiToken, Membership.role, Membership.tenant_id)
+        .outerjoin(Membership, there)
+        .options(joinedload(ApiToken.organization))
+        .where(ApiToken.hash == bindparam("hash"))
+    )
 
 
 def prove(session: Session, secret: str) -> Proof | None:
@@ -43,10 +56,12 @@ def prove(session: Session, secret: str) -> Proof | None:
         if found is None:
             return None
         return Proof(session_id=found.id, user_id=found.user_id, expires_at=found.ends_at)
-    token = session.scalar(TOKEN, {"hash": digest(secret)})
+    rows = session.execute(_token(), {"hash": digest(secret)}).all()
+    token = rows[0][0] if rows else None
     if token is None or not token.usable:
         return None
     session.info["proved"] = token  # a session forgets what nobody holds, and role_in() asks for it next
+    note_roles(session, token.user_id, token.organization_id, [(role, at) for _, role, at in rows if role])
     return Proof(token.id, user_id=token.user_id, expires_at=token.expires_at)
 
 

@@ -121,13 +121,22 @@ def organizations_of(user: User) -> list[Organization]:
     return list(db.session.scalars(query))
 
 
+RoleRow = tuple[str, str | None]  # a role, and the tenant that it is for
 ROLES = select(Membership.role, Membership.tenant_id).where(
     Membership.user_id == bindparam("user"), Membership.organization_id == bindparam("organization")
 )
 
 
+def note_roles(session: Session, user_id: str, organization_id: str | None, rows: list[RoleRow]) -> None:
+    """These were read already of the user's memberships there; that holds as long as this transaction."""
+    session.info["memberships"] = session.get_transaction(), (user_id, organization_id), rows
+
+
 def membership_role(session: Session, user: User, scope: Scope) -> Role | None:
-    rows = session.execute(ROLES, {"user": user.id, "organization": scope.organization_id})
+    asked = user.id, scope.organization_id
+    read_in, whose, rows = session.info.get("memberships", (None, None, ()))
+    if whose != asked or read_in is not session.get_transaction():
+        rows = session.execute(ROLES, {"user": user.id, "organization": scope.organization_id})
     roles = (within(Role(role), tenant_id, scope) for role, tenant_id in rows)
     return max((role for role in roles if role), key=lambda role: role.rank, default=None)
 

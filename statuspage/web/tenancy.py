@@ -62,8 +62,6 @@ def _row(model: Any) -> Select[Any]:
 
 def load_scope(organization_id: str, tenant_id: str | None, verb: str) -> tuple[Organization, Tenant | None]:
     """The organization and tenant that a request body or query names by id; refuses as require() does."""
-    organization = db.session.get(Organization, organization_id)
-    tenant = db.session.get(Tenant, tenant_id) if tenant_id else None
     require(Scope(organization_id, tenant_id), verb)
-    assert organization is not None  # require() found it
-    return organization, tenant
+    organization = db.session.get_one(Organization, organization_id)
+    return organization, db.session.get(Tenant, tenant_id) if tenant_id else None
