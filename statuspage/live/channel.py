@@ -107,15 +107,14 @@ class Channel(Boards):
 
     def _look(self, view: str | None) -> None:
         with snapshot() as session:
-            head = session.execute(HEAD, {"organization": self.organization_id}).one_or_none()
-            if head is None:
+            was = self.state
+            news = feed.news(session, was.id, was.epoch, was.seq)
+            if news is None:
                 self.close()
                 return
-            if head[:2] == (self.state.epoch, self.state.seq) and view is None:
+            if (news.epoch, news.seq) == (was.epoch, was.seq) and view is None:
                 return
-            missed = head.epoch != self.state.epoch or head.pruned_through > self.state.seq
-            was = self.state
-            lines = [] if missed else feed.read(session, was.id, was.epoch, was.seq, head.seq)
+            missed, lines = news.missed, news.lines
             if missed:
                 loaded = loading.load(session, self.organization_id, self._views(view))
             else:

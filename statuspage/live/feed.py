@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from ..clock import iso
@@ -27,6 +27,20 @@ LINES = (
     )
     .order_by(Event.seq)
     .limit(bindparam("limit"))
+)
+NEWS = (  # with the head of the log, in one question
+    select(Organization.epoch, Organization.seq, Organization.pruned_through, Event)
+    .outerjoin(
+        Event,
+        and_(
+            Event.organization_id == Organization.id,
+            Event.seq > bindparam("after"),
+            Organization.epoch == bindparam("epoch"),
+            Organization.pruned_through <= bindparam("after"),
+        ),
+    )
+    .where(Organization.id == bindparam("organization"))
+    .order_by(Event.seq)
 )
 BACKWARDS = LINES.order_by(None).order_by(Event.seq.desc())
 THESE = select(Event).where(
@@ -107,12 +121,27 @@ class Line:
         }
 
 
-def read(session: Session, organization_id: str, epoch: str, after: int, through: int) -> list[Line]:
-    """The lines with after < seq <= through, in order, all at once."""
-    if after >= through:
-        return []
-    asked = {"organization": organization_id, "after": after, "through": through, "limit": through - after}
-    return [_line(event, epoch) for event in session.scalars(LINES, asked)]
+class News(NamedTuple):
+    """How far a log is, and its lines after the position that was asked from.
+
+    `missed`: it is another epoch's log, or lines after the position are gone; then `lines` are none.
+    """
+
+    epoch: str
+    seq: int
+    missed: bool
+    lines: list[Line]
+
+
+def news(session: Session, organization_id: str, epoch: str, after: int) -> News | None:
+    """What came after this position, all at once; None when the organization is gone."""
+    asked = {"organization": organization_id, "epoch": epoch, "after": after}
+    rows = session.execute(NEWS, asked).all()
+    if not rows:
+        return None
+    now, seq, pruned_through, _ = rows[0]
+    lines = [_line(event, epoch) for *_, event in rows if event]
+    return News(now, seq, now != epoch or pruned_through > after, lines)
 
 
 def stream(

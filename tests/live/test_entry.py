@@ -86,11 +86,13 @@ def cursor_of(organization: Organization, seq: int | None = None) -> str:
 
 def ids_after(organization: Organization, seq: int, scope: Scope | None = None) -> list[str]:
     with snapshot() as session:
-        end = session.get_one(Organization, organization.id).seq
-        lines = feed.read(session, organization.id, organization.epoch, seq, end)
+        news = feed.news(session, organization.id, organization.epoch, seq)
+    assert news
     shown = (scope or organization.scope).shows
     return [
-        str(Cursor(organization.epoch, line.seq)) for line in lines if line.is_data and shown(line.tenant_id)
+        str(Cursor(organization.epoch, line.seq))
+        for line in news.lines
+        if line.is_data and shown(line.tenant_id)
     ]
 
 
