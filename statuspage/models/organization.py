@@ -130,6 +130,7 @@ class Organization(Log, Look, Model):
 
     def remove(self) -> None:
         """Delete the organization and everything in it. Every connection to it ends."""
+        write_lines(db.session())
         db.session.flush()
         for held in db.session.scalars(
             select(names.Name).where((names.Name.owner_id == self.id) | (names.Name.parent == self.id))

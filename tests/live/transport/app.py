@@ -21,10 +21,12 @@ import ctypes  # noqa: E402
 import gc  # noqa: E402
 import logging  # noqa: E402
 import os  # noqa: E402
+import random  # noqa: E402
 import socket  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
+from types import SimpleNamespace  # noqa: E402
 
 import flask  # noqa: E402
 import flask_socketio  # noqa: E402
@@ -215,13 +217,15 @@ def send(sid):
 
 @app.post("/broadcast")
 def broadcast():
-    """Send the events from `first` to `last`, of `size` characters each, to all clients, our way."""
+    """Send the events from `first` to `last`, of `size` hexadecimal digits each, to all clients, our way."""
     first, last, size = (int(flask.request.args[name]) for name in ("first", "last", "size"))
     sids = [sid for sid, _ in socketio.server.manager.get_participants("/", None)]
     for number in range(first, last):
-        encoded = transport.encode("news", {"number": number, "text": "x" * size})
-        for session in filter(None, (transport.session(socketio, sid) for sid in sids)):
-            session.send(encoded)
+        text = random.Random(number).randbytes(size // 2).hex()
+        encoded = transport.encode("news", {"number": number, "text": text})
+        sessions = filter(None, (transport.session(socketio, sid) for sid in sids))
+        for other in transport.spread(encoded, [SimpleNamespace(outlet=session) for session in sessions]):
+            other.outlet.send(encoded)
     return ""
 
 

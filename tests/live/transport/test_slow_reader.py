@@ -1,21 +1,31 @@
 """One that reads slowly gets every byte in order or a clean cut, and holds nobody up."""
 
+import random
 import selectors
 import time
+import zlib
 
+import pytest
+
+from statuspage.live.transport import frames
 from tests.live.transport.wire import DEADLINE, handshake, masked
 
 EVENTS, SIZE, AT_ONCE = 700, 30_000, 20
 READERS = 200
 PACE = 1024  # bytes a second
+OFFER = (
+    "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover\r\n"
+)
 CLOSE = b"\x88"  # what may follow a whole event: the first byte of a close frame
 
 
-def test_a_slow_reader_among_two_hundred_gets_all_or_a_clean_cut_and_they_get_all(start):
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+def test_a_slow_reader_among_two_hundred_gets_all_or_a_clean_cut_and_they_get_all(start, packed):
     site = start(ping_interval=60)
-    stream, ends = news()
-    slow = Reader(site, stream, receive_buffer=4096)
-    others = [Reader(site, stream) for _ in range(READERS)]
+    stream, ends = news(packed)
+    headers = OFFER if packed else ""
+    slow = Reader(site, stream, headers=headers, receive_buffer=4096)
+    others = [Reader(site, stream, headers=headers) for _ in range(READERS)]
     with selectors.DefaultSelector() as selector:
         for reader in others:
             selector.register(reader.socket, selectors.EVENT_READ, reader)
@@ -31,14 +41,25 @@ def test_a_slow_reader_among_two_hundred_gets_all_or_a_clean_cut_and_they_get_al
     assert slow.position == len(stream) or is_clean_cut(slow, ends)
 
 
-def news():
-    """The frames of all events (RFC 6455, 5.2), and where each ends."""
+def news(packed):
+    """The frames of all events (RFC 6455, 5.2; RFC 7692, 6.1), and where each ends."""
     stream, ends = bytearray(), []
     for number in range(EVENTS):
-        text = b'42["news",{"number":%d,"text":"%s"}]' % (number, b"x" * SIZE)
-        stream += b"\x81\x7e" + len(text).to_bytes(2, "big") + text
+        text = random.Random(number).randbytes(SIZE // 2).hex()
+        body = b'42["news",{"number":%d,"text":"%s"}]' % (number, text.encode())
+        head = b"\x81\x7e"
+        if packed:
+            head, body = b"\xc1\x7e", pack(body)
+        stream += head + len(body).to_bytes(2, "big") + body
         ends.append(len(stream))
     return bytes(stream), ends
+
+
+def pack(text):
+    """The very bytes that our frames have; that they are the text again is seen here."""
+    body = frames.deflated(text.decode())[4:]
+    assert zlib.decompressobj(-15).decompress(body + b"\0\0\xff\xff") == text
+    return body
 
 
 def read_up_to(end, selector, others, slow):
