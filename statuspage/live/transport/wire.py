@@ -21,7 +21,7 @@ READ = 16384  # bytes
 GATHERED = 256  # pieces to one write, below the limit of the system (IOV_MAX)
 LINGER = 1  # seconds that a closed connection waits for its peer to read the last bytes and close too
 LARGE = 16384  # bytes: what a piece has at most that counts as one
-MAX_UNSENT = 16 << 20  # bytes that a client may owe us
+MAX_UNSENT = 16 << 20  # bytes that may wait for a client
 SLOW, DEAF = "too slow", "it reads nothing"
 IN, OUT = 1, 4  # epoll's bits: readable, writable
 
@@ -41,12 +41,24 @@ class Reader(Protocol):
 class Wire:
     """One connection of the poller."""
 
-    __slots__ = ("blocked", "ended", "fd", "finishing", "max_pieces", "paused", "poller", "reader", "unsent")
+    __slots__ = (
+        "blocked",
+        "ended",
+        "fd",
+        "finishing",
+        "max_pieces",
+        "owed",
+        "paused",
+        "poller",
+        "reader",
+        "unsent",
+    )
 
     def __init__(self, poller: "Poller", fd: int, reader: Any, max_pieces: int) -> None:
         self.poller, self.fd, self.reader = poller, fd, reader
         self.max_pieces = max_pieces
         self.unsent: Any = None  # nothing, one piece, or a list of pieces
+        self.owed = 0  # bytes of that list
         self.blocked = 0.0  # since when the peer takes nothing; it is 0 while it does
         self.paused = self.finishing = self.ended = False
 
@@ -66,12 +78,13 @@ class Wire:
         elif self.finishing:
             return
         elif type(unsent) is list:
-            if len(unsent) >= self.max_pieces:
+            self.owed += len(data)
+            if len(unsent) >= self.max_pieces or self._owes_too_much(unsent):
                 self.cut(SLOW)
             else:
                 unsent.append(data)
         else:
-            self.unsent = [unsent, data]
+            self.unsent, self.owed = [unsent, data], len(unsent) + len(data)
 
     @property
     def backlog(self) -> int:
@@ -220,12 +233,16 @@ class Wire:
             self.poller.is_ready(self)
             return
         pieces = self.unsent if type(self.unsent) is list else [self.unsent]
-        if sum(map(len, pieces)) > max(MAX_UNSENT, len(pieces[0])):
+        self.owed = sum(map(len, pieces))
+        if self._owes_too_much(pieces):
             self.cut(SLOW)
             return
         self.blocked = time.monotonic()
         self._watch()
         self.poller.clock.after(self.poller.patience, Wire._expect, self, self.blocked)
+
+    def _owes_too_much(self, pieces):
+        return self.owed > max(MAX_UNSENT, len(pieces[0]))  # one piece may be as long as it likes
 
     def _expect(self, since):
         if self.blocked == since:

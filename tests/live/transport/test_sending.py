@@ -9,7 +9,7 @@ import httpx
 import pytest
 import websocket
 
-from statuspage.live.transport.wire import LARGE, Wire
+from statuspage.live.transport.wire import LARGE, MAX_UNSENT, Wire
 from tests.live.transport.wire import all_bytes, beside, close_code, handshake, masked, until
 
 
@@ -89,6 +89,17 @@ def test_a_client_with_too_many_packets_waiting_is_closed_and_the_others_go_on(r
     all_bytes(slow.sock)  # it ends
     assert [json.loads(other.recv()[2:])[1]["number"] for _ in range(10)] == list(range(10))
     other.close()
+
+
+def test_a_client_with_too_many_bytes_waiting_is_closed_however_few_packets_they_are(site):
+    sock, request = handshake(site, receive_buffer=4096)
+    sock.sendall(request + masked(b'40{"name":"greedy"}'))
+    sid = until(lambda: site.state["clients"].get("greedy"))
+    megabytes = MAX_UNSENT >> 20
+    site.http.post(f"/send/{sid}", params={"size": 1 << 20, "count": megabytes - 1})
+    assert "greedy" in site.state["clients"]
+    site.http.post(f"/send/{sid}", params={"size": 1 << 20, "count": megabytes})
+    until(lambda: ["greedy", "too slow"] in site.state["left"], seconds=4)
 
 
 def test_sending_never_yields_and_an_unknown_client_is_no_error(site):
