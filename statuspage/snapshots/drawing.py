@@ -73,14 +73,15 @@ class Artist:
         drawing.add(json_name(place, "status"), self._ask.get("/api/status", at, query))
         incidents = self._ask.all_of("/api/incidents", at, query, MOST_LISTED)
         drawing.add(json_name(place, "incidents"), dated(incidents, at))
-        services = self._ask.all_of("/api/services", at, query)
-        drawing.add(json_name(place, "services"), dated(services, at))
+        for noun in ("services", "groups"):
+            found = self._ask.all_of(f"/api/{noun}", at, query)
+            drawing.add(json_name(place, noun), dated(found, at))
+            self._add_items(drawing, place, noun, found["items"], had, at)
         if ANY in state.embed_origins:  # a proxy knows no list of sites
             drawing.add(f"embed{path}.html", self._ask.get(f"/embed{path}", at))
             drawing.add(f"embed{path}.full.html", self._ask.get(f"/embed{path}", at, {"view": "full"}))
         if state.logo and not place.tenant_id:
             drawing.add(f"{path[1:]}/logo.{LOGOS[state.logo_type or '']}", self._ask.get(f"{path}/logo", at))
-        self._add_services(drawing, place, services["items"], had, at)
         self._add_incidents(drawing, place, state, linked, had, at)
         self._add_months(drawing, place, state, had, at)
         self._add_earlier(drawing, place, state, had, at)
@@ -107,13 +108,19 @@ class Artist:
 
     # --- what is drawn only when it is another than the one that is there ------------------------------
 
-    def _add_services(
-        self, drawing: Drawing, place: Place, items: list[Any], had: Mapping[str, str], at: datetime
+    def _add_items(
+        self,
+        drawing: Drawing,
+        place: Place,
+        noun: str,
+        items: list[Any],
+        had: Mapping[str, str],
+        at: datetime,
     ) -> None:
         """The page's own, for programs; also when the refresh is due."""
         for item in items:
             if item["tenantId"] == (place.tenant_id or None):
-                name, version = f"api/services/{item['id']}.json", version_of(item, self._era(at))
+                name, version = f"api/{noun}/{item['id']}.json", version_of(item, self._era(at))
                 drawing.versions[name] = version
                 if had.get(name) != version:
                     drawing.files[name] = dated(item, at)

@@ -45,10 +45,12 @@ PROGRAMS = (
     f"{STATUS}&tenantId=tenant-789",
     "/api/status?tenantId=tenant-789&organizationId=org-456",
     STATUS.replace("status", "services"),
+    STATUS.replace("status", "groups"),
+    f"{STATUS.replace('status', 'groups')}&tenantId=tenant-789",
     STATUS.replace("status", "incidents"),
 )
 OTHERS = ("/acme/history.atom", "/acme/north/history.atom", "/acme/badge.svg", "/embed.js", "/robots.txt")
-ITEMS = ("/api/incidents/an-id", "/api/incidents/an-id/updates", "/api/services/an-id")
+ITEMS = ("/api/incidents/an-id", "/api/incidents/an-id/updates", "/api/services/an-id", "/api/groups/an-id")
 INSIDE = ("/metrics", "/readyz", "/healthz")
 HIDDEN = (
     "/globex",

@@ -16,7 +16,7 @@ from statuspage.models.event import BROADCAST
 from statuspage.models.incident import Incident
 from statuspage.models.node import Node
 from statuspage.models.organization import Organization
-from statuspage.models.service import Service
+from statuspage.models.service import Service, ServiceGroup
 from statuspage.models.snapshot import Place, Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
 from statuspage.snapshots import drawing, visitor
@@ -42,7 +42,7 @@ def test_every_public_page_has_its_files_and_no_private_one(app, cast, folder, w
     names = [name for name in folder.names() if not name.startswith("static/")]
     own = {"acme.html", "acme/history.html", "acme/history.atom", "acme/badge.svg", "embed/acme.html"}
     tenants = {"acme/north.html", "acme/north/history.atom", "embed/acme/north.full.html"}
-    programs = {f"api/{noun}/org-456.json" for noun in ("status", "services", "incidents")}
+    programs = {f"api/{noun}/org-456.json" for noun in ("status", "services", "groups", "incidents")}
     programs |= {f"api/services/{service.id}.json" for service in (cast.acme_service, cast.north_service)}
     programs |= {f"api/incidents/{incident.id}.json", f"api/incidents/{incident.id}/updates.json"}
     incidents = {f"acme/incidents/{incident.id}.html", f"acme/north/incidents/{incident.id}.html"}
@@ -296,6 +296,8 @@ def test_programs_find_each_thing_and_whole_lists(app, cast, client, folder, wri
     with transaction(cast.acme):
         for name in ("Web", "Mail"):
             Service.create(cast.acme, None, name=name)
+            group = ServiceGroup.create(cast.acme, None, name=name)
+        ServiceGroup.create(cast.acme, cast.south, name="Secret")
         incident = Incident.open(cast.acme, None, title="Long", message="1")
         for number in "234":
             incident.post_update(status=IncidentStatus.MONITORING, message=number)
@@ -306,6 +308,8 @@ def test_programs_find_each_thing_and_whole_lists(app, cast, client, folder, wri
         f"api/incidents/{incident.id}/updates": f"api/incidents/{incident.id}/updates.json",
         f"api/incidents/{incident.id}": f"api/incidents/{incident.id}.json",
         service: f"{service}.json",
+        "api/groups?organizationId=org-456": "api/groups/org-456.json",
+        f"api/groups/{group.id}": f"api/groups/{group.id}.json",
     }.items():
         said = json.loads((folder.site / name).read_text())
         assert said.pop("asOf")
