@@ -28,6 +28,12 @@ from tests.server import Server
 
 ORGANIZATION = "org-456"
 PATIENCE = 60.0
+GATE = """
+CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER gate AFTER INSERT ON event DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.type = 'broadcast') EXECUTE FUNCTION gate();
+"""
 
 
 class Relay:
@@ -136,26 +142,36 @@ class Cluster:
         )
 
     @contextmanager
-    def lock(self) -> Iterator[Callable[[], Server]]:
-        """Hold the organization's lock. What it gives returns the first node that waits for it."""
+    def hold(self, lock: str, query: str) -> Iterator[Callable[[], Server]]:
+        """Take a lock by this statement; gives what finds the first node that waits with such a query."""
         with (
             psycopg.connect(self.postgres.url) as holder,
             psycopg.connect(self.postgres.url, autocommit=True) as watcher,
         ):
-            holder.execute("SELECT FROM organization WHERE id = %s FOR UPDATE", [ORGANIZATION])
-            yield lambda: self._waiting(watcher)
+            holder.execute(lock)
+            yield lambda: self._waiting(watcher, query)
 
-    def _waiting(self, watcher: psycopg.Connection) -> Server:
-        question = "SELECT application_name FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    def _waiting(self, watcher: psycopg.Connection, query: str) -> Server:
+        question = (
+            "SELECT application_name FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+        )
         found: list[tuple[str]] = []
 
         def somebody_waits() -> bool:
-            found[:] = watcher.execute(question).fetchall()
+            found[:] = watcher.execute(question, [query]).fetchall()
             return bool(found)
 
         self._until(somebody_waits)
         name = found[0][0].removeprefix("statuspage ")
         return self.nodes["abc".index(name)]
+
+    @contextmanager
+    def commits_that_can_be_held(self) -> Iterator[None]:
+        """Each commit of a broadcast goes through an advisory lock, when everything else is done."""
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute(GATE)
+            yield
+            connection.execute("DROP FUNCTION gate CASCADE")
 
     def _until(self, check: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -185,6 +201,8 @@ class Writer:
     def __init__(self, cluster: Cluster, pause: float = 0.05, seed: int = 1) -> None:
         self.acknowledged: list[str] = []  # marks of broadcasts
         self.updates: list[str] = []  # messages of incident updates
+        self.services: dict[str, tuple[str, str]] = {}  # by id, status and description as they were set last
+        self.replayed = 0  # answers to what had been done before they were first answered
         self._random = random.Random(seed)
         self._client, self._pause = cluster.api(), pause
         self._over = threading.Event()
@@ -235,11 +253,9 @@ class Writer:
 
     def _status(self, number: int) -> None:
         status = self._random.choice(("operational", "degraded", "partial_outage", "major_outage"))
-        self._ask(
-            "PATCH",
-            f"/services/{self._random.choice(self._services)}",
-            {"status": status, "description": f"Edit {number}"},
-        )
+        id, description = self._random.choice(self._services), f"Edit {number}"
+        self._ask("PATCH", f"/services/{id}", {"status": status, "description": description})
+        self.services[id] = status, description
 
     def _step(self, number: int) -> None:
         message = f"Message {number}"
@@ -260,6 +276,7 @@ class Writer:
             with suppress(httpx.HTTPError):
                 answer = self._client.request(method, path, json=body, headers=headers)
                 if answer.is_success:
+                    self.replayed += answer.headers.get("Idempotent-Replayed") == "true"
                     return answer.json()
                 assert answer.status_code >= 500, (method, path, answer.status_code, answer.text)
             assert time.monotonic() < deadline, (method, path, "was never answered")

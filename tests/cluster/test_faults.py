@@ -37,11 +37,24 @@ Fault = Callable[[Night], None]
 
 
 def kill_a_node(night: Night) -> None:
-    """In the middle of a transaction: it waits for a lock that we hold."""
-    with night.cluster.lock() as node_that_waits:
+    """In the middle of a commit: rows are written, and the lines of the log wait for a lock that we hold."""
+    with night.cluster.hold("LOCK TABLE event IN SHARE MODE", "INSERT INTO event%") as node_that_waits:
         node = node_that_waits()
         node.kill()
     night.writer.go_on()
+    node.start()
+    night.writer.go_on()
+
+
+def kill_a_node_that_has_committed(night: Night) -> None:
+    """Before it hears so: nobody is answered, no doorbell rings. The writer asks again, by the same key."""
+    replayed = night.writer.replayed
+    with night.cluster.commits_that_can_be_held():
+        with night.cluster.hold("SELECT pg_advisory_lock(1)", "COMMIT%") as node_that_waits:
+            node = node_that_waits()
+            node.kill()
+        night.writer.go_on()
+    assert night.writer.replayed == replayed + 1
     node.start()
     night.writer.go_on()
 
@@ -98,6 +111,7 @@ def write_by_two_clocks(night: Night) -> None:
 
 FAULTS: list[Fault] = [
     kill_a_node,
+    kill_a_node_that_has_committed,
     lose_valkey,
     cut_a_node_from_the_doorbell,
     restart_postgres,
@@ -162,6 +176,9 @@ def check_writes(writer: Writer, api: httpx.Client) -> None:
             moments += [incident["startedAt"], *(update["createdAt"] for update in incident["updates"])]
         after = page["next"]
     assert sorted(messages) == sorted(writer.updates)
+    services = api.get("/services", params={"organizationId": ORGANIZATION, "limit": 100}).json()["items"]
+    found = {one["id"]: (one["ownStatus"], one["description"]) for one in services}
+    assert {id: found[id] for id in writer.services} == writer.services
     latest = datetime.fromisoformat(max(moments))  # whichever node wrote it: one is an hour ahead
     assert latest < datetime.now(UTC) + timedelta(seconds=5)
 

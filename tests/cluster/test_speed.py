@@ -12,6 +12,7 @@ from bench.build import build
 from bench.contenders import SOCKET_PATH
 from bench.herd import Herd
 from bench.load import Load, allow_descriptors
+from bench.mark import mark
 from tests.cluster.cluster import ORGANIZATION, Cluster
 from tests.live.listener import Listener
 from tests.server import Server
@@ -80,6 +81,7 @@ def metrics(server: Server) -> str:
 
 
 CLIENTS = 5_000
+MISSED = (1, 2, 3)  # numbers of broadcasts
 STATEMENTS = 300  # most of them write down, in batches of a hundred, who is connected
 OTHERS = ("/acme", "/globex", f"/api/status?organizationId={ORGANIZATION}", "/embed/acme")
 PATIENCE = 0.25  # seconds that the slowest of a hundred other requests may take meanwhile
@@ -93,9 +95,14 @@ def test_five_thousand_come_back_at_once(tmp_path):
     with Server(tmp_path / "instance", LOG_LEVEL="warning") as server, Load() as load:
         token = {"Authorization": f"Bearer {server.token}"}
         cursor = httpx.get(f"{server.url}/api/status?organizationId={ORGANIZATION}").json()["cursor"]
-        body = {"type": "service-update", "data": {"mark": "x"}, "organizationId": ORGANIZATION}
-        for _ in range(3):  # what they missed
+
+        def tell(number: int) -> None:
+            data = {"mark": mark(number, 512)}
+            body = {"type": "service-update", "data": data, "organizationId": ORGANIZATION}
             httpx.post(f"{server.url}/api/websocket/broadcast", json=body, headers=token).raise_for_status()
+
+        for number in MISSED:
+            tell(number)
         server.kill()
         server.start()
         httpx.get(server.url + "/acme").raise_for_status()
@@ -104,9 +111,13 @@ def test_five_thousand_come_back_at_once(tmp_path):
         with Herd(server.port, *OTHERS, seconds=2, rate=60) as herd:
             seconds = load.connect(server.port, CLIENTS, claim, path=SOCKET_PATH, window=1_000)
             others = herd.answers()
+        load.wait(MISSED[-1], CLIENTS)  # each of them, once and in order, by everybody
         cost = statements(server) - before
         print(f"{CLIENTS} came back in {seconds:.1f} s, with {cost:.0f} statements")
         print(f"Of others' requests meanwhile the p99 is {others.p99 * 1000:.0f} ms")
+        assert 'statuspage_replays_total{source="reset"} 0.0' in metrics(server)
+        tell(MISSED[-1] + 1)
+        load.wait(MISSED[-1] + 1, CLIENTS)
         assert cost < STATEMENTS
         assert others.p99 < PATIENCE
         assert f'statuspage_connections{{transport="websocket"}} {CLIENTS:.1f}' in metrics(server)
