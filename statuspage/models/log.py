@@ -4,10 +4,11 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, update
+from sqlalchemy.event import listens_for
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..clock import now
-from ..database import committing, db
+from ..database import db
 from .event import BROADCAST, DATA_NAMES, Event
 
 if TYPE_CHECKING:
@@ -22,13 +23,11 @@ def new_epoch() -> str:
 INSERT = insert(Event.__table__)  # type: ignore[arg-type]
 
 
-@committing.connect
-def write_lines(session: Session) -> None:
-    """Write the lines recorded so far in this transaction, in one go. Who changes lines does this first."""
-    unwritten = session.info["unwritten"]
-    if unwritten:
-        session.flush()
-        session.execute(INSERT, unwritten)
+@listens_for(db.session, "after_flush")
+def _write_lines(session: Session, _context: Any) -> None:
+    """Write the lines recorded since the last flush, in one go: behind the rows that they are about."""
+    if unwritten := session.info.get("unwritten"):
+        session.connection().execute(INSERT, unwritten)
         unwritten.clear()
 
 
@@ -118,13 +117,13 @@ class Log:
     def prune(self, through: int) -> None:
         """Forget the lines up to `through`; cursors before it are told to read the state again."""
         through = min(through, self.seq)
-        write_lines(db.session())
+        db.session.flush()
         db.session.execute(delete(Event).where(Event.organization_id == self.id, Event.seq <= through))
         self.pruned_through = max(self.pruned_through, through)  # of an earlier life there may be lines left
 
     def blank(self, subject: str) -> None:
         """Take the text out of a subject's older lines: it was edited or deleted."""
-        write_lines(db.session())
+        db.session.flush()
         db.session.execute(
             update(Event)
             .where(Event.organization_id == self.id, Event.subject == subject, Event.seq <= self.seq)

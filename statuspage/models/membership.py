@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Self
+from weakref import ref
 
 from sqlalchemy import ForeignKey, bindparam, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -129,13 +130,13 @@ ROLES = select(Membership.role, Membership.tenant_id).where(
 
 def note_roles(session: Session, user_id: str, organization_id: str | None, rows: list[RoleRow]) -> None:
     """These were read already of the user's memberships there; that holds as long as this transaction."""
-    session.info["memberships"] = session.get_transaction(), (user_id, organization_id), rows
+    session.info["memberships"] = ref(session.get_transaction()), (user_id, organization_id), rows
 
 
 def membership_role(session: Session, user: User, scope: Scope) -> Role | None:
     asked = user.id, scope.organization_id
-    read_in, whose, rows = session.info.get("memberships", (None, None, ()))
-    if whose != asked or read_in is not session.get_transaction():
+    read_in, whose, rows = session.info.get("memberships", (lambda: None, None, ()))
+    if whose != asked or read_in() is None or read_in() is not session.get_transaction():
         rows = session.execute(ROLES, {"user": user.id, "organization": scope.organization_id})
     roles = (within(Role(role), tenant_id, scope) for role, tenant_id in rows)
     return max((role for role in roles if role), key=lambda role: role.rank, default=None)

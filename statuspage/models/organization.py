@@ -13,7 +13,7 @@ from . import name as names
 from .errors import Conflict, Invalid
 from .event import ACCESS, Event
 from .hiding import will_hide
-from .log import Log, write_lines
+from .log import Log
 from .look import Look
 from .scope import Scope
 from .status import Visibility
@@ -130,7 +130,6 @@ class Organization(Log, Look, Model):
 
     def remove(self) -> None:
         """Delete the organization and everything in it. Every connection to it ends."""
-        write_lines(db.session())
         db.session.flush()
         for held in db.session.scalars(
             select(names.Name).where((names.Name.owner_id == self.id) | (names.Name.parent == self.id))
@@ -221,7 +220,7 @@ class Tenant(Model):
     def remove(self) -> None:
         """Delete the tenant with its services, incidents, memberships and tokens; its lines are blanked."""
         organization = self.organization
-        write_lines(db.session())
+        db.session.flush()
         db.session.execute(
             update(Event)
             .where(Event.organization_id == organization.id, Event.tenant_id == self.id)

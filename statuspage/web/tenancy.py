@@ -13,7 +13,7 @@ from ..models.errors import NotFound
 from ..models.name import Name
 from ..models.organization import Organization, Tenant
 from ..models.scope import Scope
-from .auth import is_visitor, require
+from .auth import current_proof, is_visitor, require
 
 NOTHING = "There is nothing here, or it is not for you."
 
@@ -62,6 +62,10 @@ def _row(model: Any) -> Select[Any]:
 
 def load_scope(organization_id: str, tenant_id: str | None, verb: str) -> tuple[Organization, Tenant | None]:
     """The organization and tenant that a request body or query names by id; refuses as require() does."""
+    current_proof()  # first: a token is read together with its organization
+    organization = db.session.get(Organization, organization_id)
+    tenant = db.session.get(Tenant, tenant_id) if tenant_id else None
+    if organization is None or (tenant_id and tenant is None):
+        raise NotFound(NOTHING)
     require(Scope(organization_id, tenant_id), verb)
-    organization = db.session.get_one(Organization, organization_id)
-    return organization, db.session.get(Tenant, tenant_id) if tenant_id else None
+    return organization, tenant

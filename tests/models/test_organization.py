@@ -1,7 +1,8 @@
-"""What the log keeps of a tenant that was deleted."""
+"""What the log keeps of what was deleted."""
 
 from statuspage.database import db, transaction
 from statuspage.models.event import Event
+from statuspage.models.organization import Organization
 
 
 def test_a_deleted_tenant_leaves_no_text_and_tells_what_was_deleted(cast):
@@ -17,3 +18,22 @@ def test_a_deleted_tenant_leaves_no_text_and_tells_what_was_deleted(cast):
     assert "South gateway" not in text
     deleted = [line.data for line in lines if (line.subject, line.type) == (id, "deleted")]
     assert deleted == [{"id": id}]
+
+
+def test_what_is_said_in_the_same_transaction_before_a_tenant_goes_keeps_no_text_either(cast):
+    with transaction(cast.acme):
+        cast.acme.record("incident-update", "broadcast", "b", {"text": "secret"}, tenant=cast.south)
+        cast.south.remove()
+        cast.acme.record("settings", "updated", cast.acme.id)
+    lines = db.session.query(Event).filter(Event.organization_id == cast.acme.id).order_by(Event.seq).all()
+    assert "secret" not in str([line.data for line in lines])
+    assert [line.seq for line in lines] == list(range(1, cast.acme.seq + 1))
+
+
+def test_an_organization_may_go_in_the_transaction_that_changed_it(cast):
+    id = cast.globex.id
+    with transaction(cast.globex):
+        cast.globex.update(name="Globex, for a moment")
+        cast.globex.remove()
+    assert db.session.get(Organization, id) is None
+    assert not db.session.query(Event).filter(Event.organization_id == id).count()

@@ -3,6 +3,7 @@
 A greenlet for each thing would cost more than most of what a client asks.
 """
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -38,7 +39,10 @@ class Crew:
         while True:
             while self.work and time.monotonic() < deadline:
                 function, *arguments = self.work.popleft()
-                Context().run(function, *arguments)  # what one sets, the next does not find
+                try:
+                    Context().run(function, *arguments)  # what one sets, the next does not find
+                except BaseException:  # nor would the poller survive it
+                    hub.handle_error(function, *sys.exc_info())
             if self._idle:
                 return
             self._idle = getcurrent()

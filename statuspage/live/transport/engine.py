@@ -24,6 +24,7 @@ from .request import Remembered
 from .session import CLOSE, NOOP, Malformed, Probe, Session, payload
 
 ORIGIN = re.compile(r"[\x21-\x7e]+")
+PARTING_SECONDS = 0.0002  # that a disconnect handler may take, when all have one to run
 HEADER_NAMES = re.compile(r"[\w\-, ]{1,1000}", re.ASCII)
 
 
@@ -293,12 +294,12 @@ class Engine(engineio.Server):
             raise Malformed("body") from None
 
     def shutdown(self) -> None:
-        """Take nobody in any more and close every session; waits a second for the disconnect handlers."""
+        """Take nobody in any more and close every session; waits about a second for the disconnect handlers."""
         self.stopping = True
         sessions = list(self.sockets.values())
         for session in sessions:
             session.close(wait=False, reason=self.reason.SERVER_DISCONNECT, code=frames.GOING_AWAY)
-        deadline = time.monotonic() + 1
+        deadline = time.monotonic() + 1 + len(sessions) * PARTING_SECONDS
         while not all(session.closed for session in sessions) and time.monotonic() < deadline:
             self.sleep(0.01)
 

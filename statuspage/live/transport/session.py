@@ -129,20 +129,20 @@ class Session:
 
     def disconnect(self) -> None:
         """End it now, without yielding: what is queued is its last, then a Socket.IO DISCONNECT, so that the
-        client does not come back by itself. Its disconnect handler runs right after, beside the caller."""
+        client does not come back by itself. Its disconnect handler runs soon, beside the caller."""
         self.send(DISCONNECT)
         self.close(wait=False, reason=self.server.reason.SERVER_DISCONNECT, linger=True)
 
     def let_go(self) -> None:
         """End it now, without yielding, because the server stops: what is queued is its last, and its client
-        comes back, to another process. Its disconnect handler runs right after, beside the caller."""
+        comes back, to another process. Its disconnect handler runs soon, beside the caller."""
         reason = self.server.reason.SERVER_DISCONNECT
         self.close(wait=False, reason=reason, code=frames.GOING_AWAY, linger=True)
 
     def close(self, wait=True, abort=False, reason=None, *, last=None, code=frames.NORMAL, linger=False):
         """End the session; from here on nothing is queued and nothing received is looked at.
 
-        The disconnect handlers run at once; without `wait` beside the caller.
+        The disconnect handlers run at once; without `wait` soon, beside the caller.
         `abort` cuts a WebSocket instead of saying goodbye; `linger` keeps the last packets for a poll.
         """
         if self.closing:

@@ -222,18 +222,18 @@ class Wire:
         del unsent[:done]
         if sent:
             unsent[0] = unsent[0][sent:]
+        self.blocked = -1.0 if done == GATHERED and not sent and unsent else 0.0
         if not unsent:
             self.unsent = None
-        self.blocked = -1.0 if done == GATHERED and not sent else 0.0
 
     def _go_on(self):
         """Wait for the peer; or go on, when the system took all that it was given in one call."""
+        pieces = self.unsent if type(self.unsent) is list else [self.unsent]
+        self.owed = sum(map(len, pieces))
         if self.blocked < 0:
             self.blocked = 0.0
             self.poller.is_ready(self)
             return
-        pieces = self.unsent if type(self.unsent) is list else [self.unsent]
-        self.owed = sum(map(len, pieces))
         if self._owes_too_much(pieces):
             self.cut(SLOW)
             return

@@ -3,13 +3,14 @@
 import contextlib
 import json
 import re
+import socket
 from types import SimpleNamespace
 
 import httpx
 import pytest
 import websocket
 
-from statuspage.live.transport.wire import LARGE, MAX_UNSENT, Wire
+from statuspage.live.transport.wire import GATHERED, LARGE, MAX_UNSENT, Wire
 from tests.live.transport.wire import all_bytes, beside, close_code, handshake, masked, until
 
 
@@ -38,6 +39,24 @@ def test_large_pieces_count_as_several_for_who_waits_until_few_are_left():
     assert wire.backlog == 3
     wire.send(bytes(50 * LARGE))
     assert wire.backlog == 50
+
+
+def test_what_comes_behind_as_many_pieces_as_one_write_takes_is_sent_too():
+    ours, theirs = socket.socketpair()
+    ready: list[Wire] = []
+    poller = SimpleNamespace(is_ready=ready.append, forget=lambda _: None)
+    wire = Wire(poller, ours.detach(), None, 2 * GATHERED)  # type: ignore[arg-type]
+    with theirs:
+        for _ in range(GATHERED):
+            wire.send(b"x")
+        wire.flush()
+        assert wire.unsent is None
+        ready.clear()
+        wire.send(b"y")
+        assert ready == [wire]
+        wire.flush()
+        assert theirs.recv(2 * GATHERED) == b"x" * GATHERED + b"y"
+        wire.cut()
 
 
 def test_a_slow_reader_gets_every_byte_of_long_messages(site):

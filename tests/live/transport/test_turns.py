@@ -73,6 +73,19 @@ def test_what_does_not_wait_runs_in_its_order_in_one_greenlet_and_sees_nothing_o
     assert len({greenlet for *_, greenlet in seen}) == 1
 
 
+def test_what_fails_beyond_all_measure_is_said_and_the_others_go_on(monkeypatch):
+    crew, done, said = Crew(), [], []
+    monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda _context, kind, *_: said.append(kind))
+
+    def fail() -> None:
+        raise gevent.Timeout
+
+    crew.run(fail)
+    crew.run(done.append, "the next")
+    begin(crew)
+    assert (done, said) == (["the next"], [gevent.Timeout])
+
+
 def test_a_turn_is_over_when_its_time_is():
     crew, done = Crew(), []
     for number in range(3):
