@@ -112,6 +112,8 @@ def _hear(figures: Figures, plan: Plan, sessions: list[Session], steps: list[int
         for session in sessions:
             if session.hears(clients):
                 session.grow_to(clients)
+        for session in sessions:
+            session.server.settle(quiet=0.1, patience=5)  # who came is written down by then
         for size in plan.sizes:
             hearing = [session for session in sessions if session.hears(clients, size)]
             judged = size == JUDGED and clients in (plan.clients, plan.crowd)

@@ -40,7 +40,7 @@ class Jobs:
         self._starting = threading.Lock()
         self._started = False
         self._speaking = threading.Lock()  # a beat under way must not come after the last word
-        self._known = False  # whether the others know that this node is there
+        self._known = threading.Event()  # the others know that this node is there
 
     def add(self, name: str, every: float, run: Callable[[Callable[[], bool]], None]) -> None:
         """Do this every so many seconds, on one node at a time."""
@@ -53,7 +53,8 @@ class Jobs:
                 self._started = True
                 with self._app.app_context():
                     pace = node.beat_seconds()
-                for name, turn, seconds in (("beat", self.beat, pace), ("jobs", self.tick, TICK_SECONDS)):
+                turns = (("beat", self.beat, pace), ("jobs", self._tick_when_known, TICK_SECONDS))
+                for name, turn, seconds in turns:
                     threading.Thread(target=self._run, args=(turn, seconds), name=name, daemon=True).start()
 
     def stop(self) -> None:
@@ -85,14 +86,20 @@ class Jobs:
                 turn()
                 self._over.wait(seconds)
 
+    def _tick_when_known(self) -> None:
+        """What a node claims that the others do not know is free."""
+        if self._known.wait(TICK_SECONDS):
+            self.tick()
+
     def _beat(self) -> None:
         self._say(self._live)
-        self._known = True
+        self._known.set()
 
     def _live(self) -> None:
-        say = node.beat if self._known else node.arrive
+        say = node.beat if self._known.is_set() else node.arrive
         if say(self.node, self._name):
             connection.revive(self.node)
+        job.free_of_the_dead()
 
     def _do(self, work: Work) -> None:
         if job.claim(work.name, self.node):

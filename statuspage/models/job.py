@@ -1,8 +1,8 @@
 """Job: what must happen once, on whichever node lives. A node claims it through the database.
 
-No clock but the database's decides who may and when. A claim is a lease: a node that dies loses it with the
-time, and another one begins anew. So work is written in transactions that may be done again, or that move a
-mark of their own along.
+No clock but the database's decides who may and when. A claim is a lease: a node that dies loses it when
+another one notices, or with the time, and that one begins anew. So work is written in transactions that may
+be done again, or that move a mark of their own along.
 """
 
 from datetime import datetime, timedelta
@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..database import Model, database_time, db, transaction
+from .node import Node, silence
 
 LEASE = timedelta(seconds=60)
 
@@ -56,6 +57,13 @@ def _take(*where: object, by: str, moment: datetime) -> bool:
     free = or_(Job.claimed_until.is_(None), Job.claimed_until < moment)
     values = {"claimed_by": by, "claimed_until": moment + LEASE}
     return db.session.execute(update(Job).where(*where, free).values(**values)).rowcount == 1  # type: ignore[arg-type, attr-defined]
+
+
+def free_of_the_dead() -> None:
+    """What was claimed by a node that does not live is free. Call it in a transaction()."""
+    living = select(Node.id).where(Node.seen_at >= database_time(db.session()) - silence())
+    lost = update(Job).where(Job.claimed_by.not_in(living)).values(claimed_by=None, claimed_until=None)
+    db.session.execute(lost, execution_options={"synchronize_session": False})
 
 
 def keep(name: str, by: str) -> bool:

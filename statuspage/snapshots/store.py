@@ -10,7 +10,6 @@ import io
 import mimetypes
 import os
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,10 +81,15 @@ class Folder:
         shutil.rmtree(prepared[0], ignore_errors=True)
 
     def discard_old(self) -> None:
-        """What writers that were killed have left."""
+        """What writers that were killed have left; by the disk's clock, for each node has its own."""
+        newest = self._new / new_id()
+        with _disk():
+            newest.mkdir()
+            now = newest.stat().st_mtime
+            newest.rmdir()
         for folder in self._new.iterdir():
             with suppress(FileNotFoundError):
-                if time.time() - folder.stat().st_mtime > LEFT_SECONDS:
+                if now - folder.stat().st_mtime > LEFT_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self, names: Iterable[str]) -> None:

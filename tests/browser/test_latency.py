@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from statistics import median
 import pytest
 
 from tests.browser.gate import Gate
+from tests.browser.latency import delays, record
 from tests.browser.visit import RUNGS
 
 pytestmark = [pytest.mark.alone, pytest.mark.cuts_the_network]
@@ -21,39 +21,20 @@ CHANGES = 100
 PACE = 0.04  # seconds between changes: faster than pages are pushed, so that some travel together
 WITHIN = 1.0  # seconds, for 99 of 100
 
-RECORD = """() => {
-  window.shown = [];
-  const row = document.getElementById("service-service-1");
-  const note = () => shown.push([row.textContent, performance.timeOrigin + performance.now()]);
-  new MutationObserver(note).observe(row, { subtree: true, childList: true, characterData: true });
-}"""
-
 numbers = itertools.count()  # no number comes twice
 
 
 def measure(visits, change) -> dict[str, list[float]]:
     """Seconds from sending each change until its number, or a later one, is in the DOM of each page."""
     for visit in visits.values():
-        visit.page.evaluate(RECORD)
+        record(visit.page, "service-1")
     sent = {}
     for number in itertools.islice(numbers, CHANGES):
         due = time.monotonic() + PACE
         sent[number] = time.time()
         change(f"Change {number}.")
         time.sleep(max(0.0, due - time.monotonic()))
-    return {rung: delays(visit, sent) for rung, visit in visits.items()}
-
-
-def delays(visit, sent: dict[int, float]) -> list[float]:
-    visit.until(lambda: f"Change {max(sent)}." in visit.service().text_content())
-    shown = [
-        (int(re.search(r"Change (\d+)\.", text)[1]), at / 1000)
-        for text, at in visit.page.evaluate("shown")
-        if "Change" in text
-    ]
-    return sorted(
-        min(at for number, at in shown if number >= wanted) - begun for wanted, begun in sent.items()
-    )
+    return {rung: delays(visit.page, "service-1", sent) for rung, visit in visits.items()}
 
 
 def p99(times: list[float]) -> float:

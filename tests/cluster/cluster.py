@@ -28,6 +28,11 @@ from tests.server import Server
 
 ORGANIZATION = "org-456"
 PATIENCE = 60.0
+DRAWING = "SELECT node.name FROM job JOIN node ON node.id = job.claimed_by WHERE job.name = 'snapshots'"
+CLAIMS = """
+SELECT name, extract(epoch FROM due_at - now()), coalesce(extract(epoch FROM claimed_until - now()), 0)
+FROM job
+"""
 GATE = """
 CREATE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
@@ -104,12 +109,13 @@ class Cluster:
         self.postgres = self._stack.enter_context(Postgres())
         self.valkey = self._stack.enter_context(Valkey(folder))
         self.relay = Relay(self.valkey.port)
+        self.snapshots = folder / "snapshots"
         self._stack.callback(self.relay.close)
         self.nodes = [self._node(folder, number, last=number == nodes - 1) for number in range(nodes)]
         for node in self.nodes:
             self._stack.enter_context(node)
         self.token = self._fill()
-        proxy = Caddy(folder / "proxy", self.nodes, folder / "snapshots", tls=False)
+        proxy = Caddy(folder / "proxy", self.nodes, self.snapshots, tls=False)
         self.url = self._stack.enter_context(proxy).url
 
     def _node(self, folder: Path, number: int, *, last: bool) -> Server:
@@ -124,6 +130,8 @@ class Cluster:
             PROXIES="1",
             BUS_URL=valkey if self._bus == "valkey" else self._bus,
             HEAD_INTERVAL="2",
+            PUBLIC_URL="https://status.example",
+            SNAPSHOTS=str(self.snapshots),
             LOG_LEVEL="info",
         )
 
@@ -161,7 +169,7 @@ class Cluster:
             found[:] = watcher.execute(question, [query]).fetchall()
             return bool(found)
 
-        self._until(somebody_waits)
+        self.until(somebody_waits)
         name = found[0][0].removeprefix("statuspage ")
         return self.nodes["abc".index(name)]
 
@@ -173,7 +181,19 @@ class Cluster:
             yield
             connection.execute("DROP FUNCTION gate CASCADE")
 
-    def _until(self, check: Callable[[], bool]) -> None:
+    def drawing(self) -> Server:
+        """The node that draws snapshots, as soon as one does."""
+        found: list[tuple[str]] = []
+        with psycopg.connect(self.postgres.url, autocommit=True) as watcher:
+            self.until(lambda: found.extend(watcher.execute(DRAWING).fetchall()) or bool(found))
+        return self.nodes["abc".index(found[0][0])]
+
+    def claims(self) -> list[tuple[str, float, float]]:
+        """(job, seconds until it is due, until its claim is over), by the database's clock."""
+        with psycopg.connect(self.postgres.url) as connection:
+            return connection.execute(CLAIMS).fetchall()
+
+    def until(self, check: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while True:
             with suppress(httpx.HTTPError):

@@ -5,7 +5,7 @@ A new kind of write gets a row in COURSE. It starts from what the rows before it
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from statuspage import backup
 from statuspage.clock import now
 from statuspage.database import db, transaction
 from statuspage.jobs import Jobs
-from statuspage.models import retention
+from statuspage.models import figure, retention
 from statuspage.models.event import Event
 from statuspage.models.job import Job
 from statuspage.models.organization import Tenant
@@ -25,6 +25,7 @@ from statuspage.models.status import Visibility
 from tests.cast import Cast
 
 OLD_SCHEMA = "0003"  # the course begins with what a start of a newer version does
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 KEPT = "kept.backup"  # of how it was before
 
 
@@ -121,6 +122,19 @@ def _acknowledge(desk: Desk) -> None:
     desk.ask("PUT", f"/consumers/{consumer['id']}/cursor", id=waiting[-1]["id"])
 
 
+def _count(desk: Desk) -> None:
+    with desk.app.app_context():
+        with transaction():
+            figure.count(LONG_AGO, {("org-456", "", "joins"): 3, ("org-456", "tenant-789", "joins"): 2})
+        db.session.remove()
+
+
+def _roll_up(desk: Desk) -> None:
+    with desk.app.app_context():
+        figure.roll_up(lambda: True)
+        db.session.remove()
+
+
 def _write_snapshots(desk: Desk) -> None:
     """All of them anew."""
     with desk.app.app_context():
@@ -155,6 +169,8 @@ COURSE = (
         "set a status after it",
         lambda desk: desk.ask("PATCH", f"/services/{desk.service}", status="maintenance"),
     ),
+    Step("count figures", _count),
+    Step("roll them up", _roll_up, again=True, in_pieces=True),
     Step("write snapshots", _write_snapshots, again=True, in_pieces=True),
     Step("hide a page", _hide),
 )

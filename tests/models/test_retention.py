@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from statuspage import create_app
 from statuspage.clock import now
 from statuspage.database import db, transaction
-from statuspage.models import retention
+from statuspage.models import reach, retention, usage
 from statuspage.models.consumer import Consumer
 from statuspage.models.event import Event
 from statuspage.models.idempotency import IdempotentRequest, remember
@@ -22,7 +22,7 @@ from statuspage.models.session import UserSession
 from statuspage.models.user import User
 
 
-def prune(days: int = 365) -> int:
+def prune(days: int = 365, **more: int) -> int:
     """In how many steps it was done."""
     steps: list[bool] = []
 
@@ -31,7 +31,7 @@ def prune(days: int = 365) -> int:
         steps.append(True)
         return True
 
-    retention.pruning({"EVENT_DAYS": days})(keep)
+    retention.pruning({"EVENT_DAYS": days, **more})(keep)
     db.session.rollback()
     return len(steps)
 
@@ -161,6 +161,19 @@ def test_what_has_ended_goes_and_what_has_not_stays(app, cast, monkeypatch):
     assert (count(UserSession), count(Invitation), count(IdempotentRequest)) == (5, 7, 3)
     assert count(MessageEdit) == 1
     assert count(Consumer) == 1
+
+
+def test_analytics_go_with_their_days(app, cast):
+    old, young = (now() - timedelta(days=days) for days in (91, 89))
+    with transaction():
+        for number, at in enumerate((old, young)):
+            line = {"organization_id": cast.acme.id, "seq": number, "tenant_id": None, "subject": "x"}
+            reached = {"name": "incident-update", "at": at, "within_1": 1, "within_10": 1, "within_60": 1}
+            reach.write([{**line, **reached}])
+            asked = usage.Asked(cast.token_rows["acme-admin"].id, cast.acme.id, "read services")
+            usage.count(at, {asked: (1, 0)})
+    prune(ANALYTICS_DAYS=90)
+    assert [count(model) for model in (reach.Reach, usage.Usage)] == [1, 1]
 
 
 def test_a_node_that_lost_its_claim_stops(app, cast, monkeypatch):

@@ -4,9 +4,11 @@ import contextlib
 import itertools
 import json
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -164,6 +166,48 @@ def test_nginx_takes_its_file(tmp_path):
     words = ["-t", "-p", str(tmp_path), "-e", "stderr", "-c", str(conf)]
     said = subprocess.run([nginx_program(), *words], capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
+
+
+class Taker(ThreadingHTTPServer):
+    """A node that lives, takes each request for a session, and ends before it answers."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Takes)
+        self.port, self.taken = self.server_port, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Takes(BaseHTTPRequestHandler):
+    server: Taker
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/socket.io/"):
+            self.server.taken.append(self.path)
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("kind", [Caddy, Nginx])
+@pytest.mark.parametrize("query", ["transport=polling", "transport=websocket", "transport=polling&sid=a.1"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nothing_that_a_node_took_on_the_live_path_is_offered_to_another(tmp_path, kind, query, method):
+    with contextlib.ExitStack() as stack:
+        nodes = [stack.enter_context(Taker()) for _ in range(2)]
+        for node in nodes:
+            stack.callback(node.shutdown)
+        proxy = stack.enter_context(kind(tmp_path / "proxy", nodes, tmp_path))
+        with proxy.visitor() as visitor:
+            answer = visitor.request(method, f"/socket.io/?EIO=4&{query}")
+    assert answer.status_code in (502, 503)
+    assert sum(len(node.taken) for node in nodes) == 1
 
 
 def test_while_a_node_lives_it_is_the_nodes_that_answer(site):

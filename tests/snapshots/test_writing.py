@@ -1,6 +1,7 @@
 """What a snapshot says: what the server would, marked with its age; and that it follows every change."""
 
 import json
+import os
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -406,3 +407,12 @@ def test_what_was_forgotten_or_lost_comes_back(app, cast, folder, writer):
     writer._swept_at = float("-inf")
     write(writer)
     assert folder.names() == all_of_it
+
+
+def test_what_killed_writers_left_goes_and_what_another_writes_now_stays(folder):
+    written, left = (folder.prepare({name: b"x"}) for name in ("now.html", "then.html"))
+    os.utime(left[0], (0, 0))
+    folder.discard_old()
+    assert not left[0].exists()
+    folder.publish(written)
+    assert folder.names() == ["now.html"]

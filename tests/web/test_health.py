@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from collections import Counter
 from contextvars import Context
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -11,9 +12,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from statuspage import logs
+from statuspage.config import ROOT
 from statuspage.database import db, transaction
 from statuspage.live.audience import Seat
 from statuspage.live.entry import data_rooms
+from statuspage.live.transport import traffic
 
 pytestmark = pytest.mark.one_database
 
@@ -84,6 +87,27 @@ def test_metrics_count_what_happens(client, cast, watched):
     assert found["statuspage_request_seconds_count['/<org>', '200', 'GET']"] >= 1
 
 
+def test_every_kind_of_thing_that_the_house_watches_has_its_metric(app, client, monkeypatch):
+    monkeypatch.setattr(app.extensions["live"], "bus", SimpleNamespace(age=1.5, connections=2))
+    monkeypatch.setattr(traffic, "cut", Counter({"too slow": 3}))
+    found = metrics(client.get("/metrics"))
+    assert found["statuspage_doorbell_age_seconds[]"] == 1.5
+    assert found["statuspage_doorbell_connections_total[]"] == 2
+    assert found["statuspage_cut_total['too slow']"] == 3
+    for source in ("memory", "database", "board", "reset"):
+        assert f"statuspage_replays_total[{source!r}]" in found
+    for name in ("log_lag_seconds", "unsent", "unwritten"):
+        assert f"statuspage_{name}[]" in found
+
+
+def test_every_metric_is_in_the_table_for_operators(client):
+    table = (ROOT / "docs/operating.md").read_text()
+    for family in text_string_to_metric_families(client.get("/metrics").text):
+        name = family.name.removeprefix("statuspage_")
+        if name != family.name and not name.endswith("_created"):
+            assert f"`{name}" in table, name
+
+
 def test_a_connection_is_counted_once_wherever_it_listens(client, cast, watched):
     listener = Listener()
     for organization in (cast.acme, cast.globex):
@@ -141,6 +165,18 @@ def test_a_line_of_the_log_names_its_request(client, capsys, monkeypatch):
     line = json.loads(capsys.readouterr().err.splitlines()[-1])
     assert line["message"] == "Something happened"
     assert (line["level"], line["node"], line["request_id"]) == ("WARNING", "eu1", id)
+
+
+def test_what_was_committed_is_logged_with_its_events_and_its_request(client, cast, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logs.set_up("INFO", "json", "eu1")
+    body = {"type": "status-update", "data": {}, "organizationId": cast.acme.id}
+    headers = {**cast.bearer("acme-admin"), "X-Request-Id": "from-the-proxy"}
+    sent = client.post("/api/websocket/broadcast", json=body, headers=headers)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    (line,) = [line for line in lines if line["message"].startswith("committed")]
+    assert line["events"] == sent.json["ids"]
+    assert line["request_id"] == "from-the-proxy"
 
 
 def test_an_id_that_could_forge_a_line_is_not_taken(client):

@@ -294,7 +294,7 @@ class Engine(engineio.Server):
             raise Malformed("body") from None
 
     def shutdown(self) -> None:
-        """Take nobody in any more and close every session; waits about a second for the disconnect handlers."""
+        """Take nobody in any more, close all sessions; waits about a second for their disconnect handlers."""
         self.stopping = True
         sessions = list(self.sockets.values())
         for session in sessions:
