@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from sqlalchemy import Table, event
 
 from statuspage import config, create_app
-from statuspage.database import db
+from statuspage.database import db, new_id
 from statuspage.live import hub
 from statuspage.live.hub import Hub
 from statuspage.models import consumer, token, user
@@ -78,13 +78,13 @@ def other_database(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def make_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str):
+def make_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """`make_database(kind, name)`: the URL of a new, empty database."""
 
     def make(kind: str, name: str) -> str:
         if kind == "sqlite":
             return f"sqlite:///{tmp_path_factory.mktemp('database') / name}.db"
-        return new_postgres_database(request.getfixturevalue("postgres"), f"{name}_{worker_id}")
+        return new_postgres_database(request.getfixturevalue("postgres"), f"{name}_{new_id()}")
 
     return make
 

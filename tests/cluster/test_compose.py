@@ -12,11 +12,11 @@ from typing import Any
 import httpx
 import pytest
 import requests
-import socketio
 import yaml
 from lxml import html
 
 from tests.engines import Postgres, Valkey
+from tests.live.listener import Listener
 from tests.proxies import DEPLOY, Caddy
 from tests.server import Server
 
@@ -26,6 +26,7 @@ IMAGE = dict(
 )
 NODES = ("node_a", "node_b")
 PATIENCE = 30.0
+TRANSPORTS = ("websocket", "polling") * 3
 FIELDS = {"name": "Ann", "email": "ann@example.org", "password": "correct horse battery"}
 
 
@@ -64,15 +65,12 @@ def set_up(proxy: Caddy, log: str) -> None:
         assert visitor.get("/admin/acme").status_code == 200, "they are signed in, on whichever node"
 
 
-def listen(proxy: Caddy, transport: str, organization: str) -> tuple[socketio.Client, list[str]]:
-    """A client that comes back by itself, and the statuses that it heard of."""
+def listen(proxy: Caddy, transport: str, organization: str, **more: Any) -> Listener:
     session = requests.Session()
     session.trust_env, session.verify = False, str(proxy.authority)
-    client, heard = socketio.Client(http_session=session, reconnection_delay_max=1), []
-    client.on("service-update", lambda event: heard.append(event["data"]["status"]))
-    client.on("connect", lambda: client.emit("join-organization", {"organizationId": organization}))
-    client.connect(proxy.url, transports=[transport], wait_timeout=PATIENCE)
-    return client, heard
+    ear = Listener(proxy.url, transport, session=session)
+    ear.join(organization, **more)
+    return ear
 
 
 def eventually(ask: Callable[[], Any]) -> Any:
@@ -97,35 +95,42 @@ def test_two_nodes_postgresql_valkey_and_caddy_as_in_the_file(site: tuple[list[S
         organization = found[1]
         new = {"organizationId": organization, "name": "API"}
         service = api.post("/api/services", json=new).json()
-        ears = []
-        for transport in ("websocket", "polling") * 3:
-            client, heard = listen(proxy, transport, organization)
-            stack.callback(client.disconnect)
-            ears.append(heard)
-
-        def nodes_of_all() -> dict[str, int]:
-            """How many are connected to each node, when all are."""
-            info = api.get(f"/api/websocket/info?organizationId={organization}").json()
-            return info["nodes"] if info["connections"] == len(ears) else {}
 
         def set_status(status: str) -> None:
             answer = api.patch(f"/api/services/{service['id']}", json={"status": status})
             assert answer.is_success, answer.text
 
+        def listeners(**more: Any) -> list[Listener]:
+            found = [listen(proxy, transport, organization, **more) for transport in TRANSPORTS]
+            for ear in found:
+                stack.callback(ear.close)
+            return found
+
+        def nodes_of_all() -> dict[str, int]:
+            """How many are connected to each node, when all are."""
+            info = api.get(f"/api/websocket/info?organizationId={organization}").json()
+            return info["nodes"] if info["connections"] == len(TRANSPORTS) else {}
+
+        ears = listeners()
         assert set(eventually(nodes_of_all)) == {"a", "b"}
         set_status("degraded")
-        eventually(lambda: all("degraded" in heard for heard in ears))
+        for ear in ears:
+            assert ear.expect("service-update")["data"]["status"] == "degraded"
         backup = nodes[0].folder / "kept.backup"
         nodes[0].command("backup", str(backup))
         assert backup.stat().st_size > 1000
         for node in nodes:  # a new version, one after the other
             node.stop()
             assert api.get("/acme").status_code == 200
+            set_status(f"{'partial' if node is nodes[0] else 'major'}_outage")
             node.start()
             eventually(lambda node=node: httpx.get(f"{node.url}/readyz").status_code == 200)
-        eventually(nodes_of_all)
-        set_status("major_outage")
-        eventually(lambda: all("major_outage" in heard for heard in ears))
+        for ear in ears:
+            ear.expect_end()
+        for ear in listeners(cursor=ears[0].all("service-update")[0]["id"]):
+            ear.until(lambda ear=ear: len(ear.all("service-update")) >= 2)
+            statuses = [event["data"]["status"] for event in ear.all("service-update")]
+            assert statuses == ["partial_outage", "major_outage"], "nobody missed anything"
         page = proxy.snapshots / "site/acme.html"
         eventually(lambda: page.exists() and "Major outage" in page.read_text())
         for node in nodes:

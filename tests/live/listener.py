@@ -82,9 +82,16 @@ def _has(payload: Any, fields: dict[str, Any]) -> bool:
 class Listener(Ear):
     """A python-socketio client over one transport."""
 
-    def __init__(self, url: str, transport: str, token: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        url: str,
+        transport: str,
+        token: str | None = None,
+        session: requests.Session | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__()
-        self.client = socketio.Client(reconnection=False)
+        self.client = socketio.Client(reconnection=False, http_session=session)
         self._hand = in_order(self.client)
         self.client.on("*", self.hear)
         self.client.on("disconnect", lambda *_: self.lose())
