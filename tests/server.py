@@ -80,7 +80,8 @@ class Server:
         server = os.environ.get(OTHER_DATABASE)
         if server is None or "DATABASE_URL" in self._settings:
             return {}
-        return {"DATABASE_URL": new_postgres_database(server, f"server-{new_id()}")}
+        demo = {} if "SECRET_KEY" in self._settings else {"DEMO": "1"}  # that it would be without an address
+        return {"DATABASE_URL": new_postgres_database(server, f"server-{new_id()}"), **demo}
 
     def start(self) -> Self:
         """Return when it answers."""

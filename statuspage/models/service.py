@@ -31,7 +31,9 @@ class ServiceGroup(Model):
 
     organization: Mapped[Organization] = relationship()
     tenant: Mapped[Tenant | None] = relationship()
-    services: Mapped[list["Service"]] = relationship(back_populates="group", passive_deletes="all")
+    services: Mapped[list["Service"]] = relationship(
+        back_populates="group", passive_deletes="all", order_by="Service.position, Service.id"
+    )
 
     @classmethod
     def create(

@@ -32,7 +32,7 @@ from tests.cast import Cast
 from tests.web.api.asking import at_once
 from tests.web.browser import PASSWORD, Browser, document, fields_in, forms_in, give_password, words
 
-pytestmark = pytest.mark.one_database
+pytestmark = pytest.mark.one_database("sqlite")  # see written()
 
 EMAIL = "owner@example.org"
 NASTY = "‮تعطل 👩🏽‍🚀 \ufffe</textarea></title><script>alert(1)</script>{{7*1111}}${7*1111}'\"; DROP TABLE x--"
