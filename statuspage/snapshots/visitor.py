@@ -15,6 +15,7 @@ from markupsafe import escape
 from werkzeug.test import EnvironBuilder
 
 from ..clock import iso
+from ..database import Busy
 from ..web.document import AS_OF
 
 HEAD = '<meta charset="utf-8">'
@@ -66,6 +67,8 @@ class Visitor:
             body = marked(answer, at)
         if answer.status_code in gone:
             return None
+        if answer.status_code == 503:
+            raise Busy  # the database is, or it is away: the next turn asks again
         if answer.status_code != 200:
             raise RuntimeError(f"{answer.status_code} for a snapshot of {path}")
         return body
