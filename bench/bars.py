@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.figures import Figures, Key
-from bench.plan import Plan
+from bench.plan import JUDGED, Plan
 
 Words = Callable[[float], str]
 
@@ -93,8 +93,8 @@ def _fanout(plan: Plan) -> list[Bar]:
 
     found = []
     for packing in ("plain", "packed"):
-        plain = at("socket", "plain", 2048, plan.clients)
-        main, crowd = at("socket", packing, 2048, plan.clients), at("socket", packing, 2048, plan.crowd)
+        plain = at("socket", "plain", JUDGED, plan.clients)
+        main, crowd = at("socket", packing, JUDGED, plan.clients), at("socket", packing, JUDGED, plan.crowd)
         cpu, last = f"CPU per delivery, 2 KB, WebSocket, {packing}", f"until the last of {plan.crowd:,} has it, {packing}"
         found += [
             Bar("fanout", f"{cpu} : bare loop", (f"cpu {main}", "ours"), (f"cpu {main}", "bare"), 1.4, micro),
@@ -103,17 +103,17 @@ def _fanout(plan: Plan) -> list[Bar]:
             Bar("fanout", f"{last} : bare loop", (f"last {crowd}", "ours"), (f"last {crowd}", "bare"), 1.5, milli),
             Bar("fanout", f"{last} : Node", (f"last {crowd}", "ours"), (f"last {crowd}", "Node"), 1.0, milli, aim=0.7),
         ]
-    stream = at("stream", "plain", 2048, plan.clients)
+    stream = at("stream", "plain", JUDGED, plan.clients)
     found += [
         Bar("fanout", "CPU per delivery, 2 KB, SSE : bare loop", (f"cpu {stream}", "ours"), (f"cpu {stream}", "bare"), 1.3, micro),
     ]
     for packing in ("plain", "packed"):
-        crowd, few, most = (at("socket", packing, 2048, clients) for clients in (plan.crowd, plan.few, plan.most))
+        crowd, few, most = (at("socket", packing, JUDGED, clients) for clients in (plan.crowd, plan.few, plan.most))
         found += [
             Bar("fanout", f"the operator's POST : until the last of {plan.crowd:,} has it, {packing}", (f"post {crowd}", "ours"), (f"last {crowd}", "ours"), 0.2, milli),
             Bar("fanout", f"CPU per delivery at {plan.most:,} : at {plan.few:,}, {packing}", (f"cpu {most}", "ours"), (f"cpu {few}", "ours"), 1.15, micro),
         ]
-    packed, plain = at("socket", "packed", 2048, plan.clients), at("socket", "plain", 2048, plan.clients)
+    packed, plain = at("socket", "packed", JUDGED, plan.clients), at("socket", "plain", JUDGED, plan.clients)
     found.append(Bar("fanout", "bytes on the wire of 2 KB, packed : plain", (f"wire {packed}", "ours"), (f"wire {plain}", "ours"), None, size_of))
     for kind, packing in (("socket", "plain"), ("socket", "packed"), ("stream", "plain")):
         for clients in sorted({plan.few, plan.clients, plan.crowd, plan.most}):

@@ -4,6 +4,7 @@ import os
 import ssl
 import subprocess
 import time
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,7 @@ from statuspage.config import ROOT
 from tests.server import Server, free_port
 
 START_SECONDS = 20.0
+PATIENCE = 30.0
 DEPLOY = ROOT / "deploy"
 CADDY_OPTIONS = "admin off; skip_install_trust; auto_https disable_redirects; default_bind 127.0.0.1"
 
@@ -30,6 +32,15 @@ def nginx_program() -> str:
     program = next(path for path in folder.rglob("nginx*") if path.is_file())
     program.chmod(program.stat().st_mode | 0o111)
     return str(program)
+
+
+def eventually(ask: Callable[[], Any]) -> Any:
+    """What ask() says, as soon as it says something."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := ask()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return answer
 
 
 class Proxy:

@@ -32,7 +32,7 @@ from .state import State
 
 log = logging.getLogger(__name__)
 
-HEAD = select(Organization.epoch, Organization.seq, Organization.pruned_through).where(
+HEAD = select(Organization.epoch, Organization.pruned_through).where(
     Organization.id == bindparam("organization")
 )
 

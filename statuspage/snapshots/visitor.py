@@ -64,14 +64,13 @@ class Visitor:
         """The answer's body; None when nothing is there, as these answers say."""
         with self.visit(path, at, query):
             answer = self._app.full_dispatch_request()
-            body = marked(answer, at)
+            if answer.status_code == 200:
+                return marked(answer, at)
         if answer.status_code in gone:
             return None
         if answer.status_code == 503:
-            raise Busy  # the database is, or it is away: the next turn asks again
-        if answer.status_code != 200:
-            raise RuntimeError(f"{answer.status_code} for a snapshot of {path}")
-        return body
+            raise Busy  # the database is, or it is away: no fault of the page's
+        raise RuntimeError(f"{answer.status_code} for a snapshot of {path}")
 
     @contextmanager
     def visit(self, path: str, at: datetime | None, query: Mapping[str, str] | None = None) -> Iterator[None]:

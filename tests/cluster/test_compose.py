@@ -4,8 +4,7 @@ Real PostgreSQL, real Valkey, two nodes, and Caddy with its own file, by TLS; us
 """
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,7 +16,7 @@ from lxml import html
 
 from tests.engines import Postgres, Valkey
 from tests.live.listener import Listener
-from tests.proxies import DEPLOY, Caddy
+from tests.proxies import DEPLOY, Caddy, eventually
 from tests.server import Server
 
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
@@ -25,7 +24,6 @@ IMAGE = dict(
     re.findall(r"(\w+)=(\S+)", re.findall(r"^ENV (.*)$", (DEPLOY / "Containerfile").read_text(), re.M)[0])
 )
 NODES = ("node_a", "node_b")
-PATIENCE = 30.0
 TRANSPORTS = ("websocket", "polling") * 3
 FIELDS = {"name": "Ann", "email": "ann@example.org", "password": "correct horse battery"}
 
@@ -71,14 +69,6 @@ def listen(proxy: Caddy, transport: str, organization: str, **more: Any) -> List
     ear = Listener(proxy.url, transport, session=session)
     ear.join(organization, **more)
     return ear
-
-
-def eventually(ask: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (answer := ask()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return answer
 
 
 @pytest.mark.timeout(180)

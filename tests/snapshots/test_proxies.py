@@ -5,7 +5,6 @@ import itertools
 import json
 import subprocess
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,10 +24,18 @@ from statuspage.models.organization import Organization, Tenant
 from statuspage.models.service import Service
 from statuspage.models.status import ServiceStatus, Visibility
 from tests.browser.visit import STREAM, WEBSOCKET, Visit
-from tests.proxies import DEPLOY, Caddy, Nginx, caddy_program, nginx_program, with_certificate
+from tests.proxies import (
+    DEPLOY,
+    PATIENCE,
+    Caddy,
+    Nginx,
+    caddy_program,
+    eventually,
+    nginx_program,
+    with_certificate,
+)
 from tests.server import Server
 
-PATIENCE = 30.0
 STATUS = "/api/status?organizationId=org-456"
 PAGES = (
     "/",
@@ -87,14 +94,6 @@ UNTOLD = (
     "/../acme.html/",
     "/embed/acme?view=other",
 )
-
-
-def eventually(ask):
-    deadline = time.monotonic() + PATIENCE
-    while not (answer := ask()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return answer
 
 
 def socket_of(proxy) -> socketio.SimpleClient:

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import time
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from flask import Response
 from lxml import html
 
 from statuspage.clock import now
@@ -329,6 +331,21 @@ def test_no_page_takes_the_place_of_a_file_of_ours(app, cast, folder, writer):
 
 
 @pytest.mark.one_database
+def test_while_the_database_is_away_nothing_is_drawn_and_little_said(
+    app, cast, folder, writer, monkeypatch, caplog
+):
+    away = Response(status=503)
+    with monkeypatch.context() as patch:
+        patch.setattr(app, "full_dispatch_request", lambda: away)
+        write(writer)
+    assert folder.names() == []
+    assert [record for record in caplog.records if record.exc_info] == []
+    writer.failed.clear()  # the minute is over
+    write(writer)
+    assert "acme.html" in folder.names()
+
+
+@pytest.mark.one_database
 def test_a_page_that_cannot_be_drawn_holds_up_no_other(app, cast, folder, writer, monkeypatch, caplog):
     found, page = [], writer._artist.page
 
@@ -409,7 +426,10 @@ def test_what_was_forgotten_or_lost_comes_back(app, cast, folder, writer):
     assert folder.names() == all_of_it
 
 
-def test_what_killed_writers_left_goes_and_what_another_writes_now_stays(folder):
+def test_what_killed_writers_left_goes_and_what_another_writes_now_stays(folder, monkeypatch):
+    """Whatever this node's clock says."""
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3600)
     written, left = (folder.prepare({name: b"x"}) for name in ("now.html", "then.html"))
     os.utime(left[0], (0, 0))
     folder.discard_old()

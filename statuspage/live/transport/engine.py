@@ -24,8 +24,8 @@ from .request import Remembered
 from .session import CLOSE, NOOP, Malformed, Probe, Session, payload
 
 ORIGIN = re.compile(r"[\x21-\x7e]+")
-PARTING_SECONDS = 0.0002  # that a disconnect handler may take, when all have one to run
 HEADER_NAMES = re.compile(r"[\w\-, ]{1,1000}", re.ASCII)
+PARTING_SECONDS = 0.0002  # to each session at a stop, for its disconnect handler
 
 
 class Fault(NamedTuple):

@@ -14,8 +14,8 @@ import gevent
 from gevent import monkey
 
 from . import traffic
-from .crew import Crew
 from .wire import IN, OUT, Wire, close
+from .workers import Workers
 
 SLICE = 0.003  # seconds at most that others wait for a turn of ours
 BATCH = 32  # wires between two looks at the time
@@ -33,7 +33,7 @@ class Poller:
         self._epoll = monkey.get_original("select", "epoll")()
         self._ready: Batches = deque()  # have something of their own to send: an answer, a ping
         self._crowd: Batches = deque()  # have what everybody is sent, and so can wait a little longer
-        self._crew = Crew()
+        self._workers = Workers()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._rung = False
         self._epoll.register(self._bell, IN)
@@ -69,7 +69,7 @@ class Poller:
 
     def run(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run what may block, soon; when a crowd comes, others have turns too."""
-        self._crew.run(function, *arguments)
+        self._workers.run(function, *arguments)
         self._ring()
 
     def _ring(self):
@@ -100,10 +100,10 @@ class Poller:
         """
         self._read()
         if self._rung:
-            self._crew.begin(SLICE)
+            self._workers.begin(SLICE)
             self._flush(self._ready)
             self._flush(self._crowd)
-            if not (self._ready or self._crowd or self._crew.work):
+            if not (self._ready or self._crowd or self._workers.waiting):
                 self._rung = False
                 os.eventfd_read(self._bell)
 

@@ -57,14 +57,10 @@ def broadcast() -> Response:
     def send() -> dict[str, Any]:
         id = new_id()
         for_all = id if everywhere else None
-        ids = [
-            str(
-                Cursor(
-                    o.epoch, o.record(new.type, BROADCAST, id, new.data, tenant=tenant, broadcast_id=for_all)
-                )
-            )
-            for o in organizations
-        ]
+        ids = []
+        for organization in organizations:
+            seq = organization.record(new.type, BROADCAST, id, new.data, tenant=tenant, broadcast_id=for_all)
+            ids.append(str(Cursor(organization.epoch, seq)))
         return {"success": True, "broadcastId": id, "ids": ids}
 
     return answered_once(once(send, *organizations, status=202))

@@ -1,5 +1,6 @@
 """What a connection asks has its turn beside the poller."""
 
+import gc
 import socket
 from contextvars import ContextVar
 from types import SimpleNamespace
@@ -7,16 +8,16 @@ from types import SimpleNamespace
 import gevent
 from gevent.event import Event
 
-from statuspage.live.transport.crew import Crew
 from statuspage.live.transport.wire import Wire
+from statuspage.live.transport.workers import Workers
 
 WHOSE: ContextVar[str] = ContextVar("WHOSE", default="nobody's")
 
 
-def begin(crew: Crew, seconds: float = 1.0) -> None:
+def begin(workers: Workers, seconds: float = 1.0) -> None:
     """As the poller does it: in gevent's hub."""
     over = Event()
-    gevent.get_hub().loop.run_callback(lambda: (crew.begin(seconds), over.set()))
+    gevent.get_hub().loop.run_callback(lambda: (workers.begin(seconds), over.set()))
     assert over.wait(5)
 
 
@@ -37,60 +38,71 @@ def test_a_turn_that_fails_ends_its_connection_and_no_other_thing(caplog):
 
 
 def test_what_waits_holds_up_nobody_and_goes_on_when_it_can():
-    crew, gate, done = Crew(), Event(), []
+    workers, gate, done = Workers(), Event(), []
 
     def wait(number: int) -> None:
         gate.wait()
         done.append(number)
 
     for number in range(20):
-        crew.run(wait, number)
-    crew.run(done.append, "the last one")
-    begin(crew)
+        workers.run(wait, number)
+    workers.run(done.append, "the last one")
+    begin(workers)
     assert done == ["the last one"], "all that came before it wait"
     gate.set()
     gevent.sleep(0)
     assert sorted(done[1:]) == list(range(20))
-    crew.run(done.append, "one more")
-    begin(crew)
+    workers.run(done.append, "one more")
+    begin(workers)
     assert done[-1] == "one more"
 
 
 def test_what_does_not_wait_runs_in_its_order_in_one_greenlet_and_sees_nothing_of_the_one_before():
-    crew, seen = Crew(), []
+    workers, seen = Workers(), []
 
     def look(number: int) -> None:
         seen.append((number, WHOSE.get(), gevent.getcurrent()))
         WHOSE.set(f"number {number}'s")
 
     for number in range(5):
-        crew.run(look, number)
-    begin(crew)
-    crew.run(look, 5)
-    begin(crew)
+        workers.run(look, number)
+    begin(workers)
+    workers.run(look, 5)
+    begin(workers)
     assert [number for number, *_ in seen] == [0, 1, 2, 3, 4, 5]
     assert {whose for _, whose, _ in seen} == {"nobody's"}
     assert len({greenlet for *_, greenlet in seen}) == 1
 
 
 def test_what_fails_beyond_all_measure_is_said_and_the_others_go_on(monkeypatch):
-    crew, done, said = Crew(), [], []
+    workers, done, said = Workers(), [], []
     monkeypatch.setattr(gevent.get_hub(), "handle_error", lambda _context, kind, *_: said.append(kind))
 
     def fail() -> None:
         raise gevent.Timeout
 
-    crew.run(fail)
-    crew.run(done.append, "the next")
-    begin(crew)
+    workers.run(fail)
+    workers.run(done.append, "the next")
+    begin(workers)
     assert (done, said) == (["the next"], [gevent.Timeout])
 
 
+def test_who_waits_for_what_nobody_can_give_ends_and_does_nothing_more():
+    workers, done = Workers(), []
+    workers.run(lambda: Event().wait())
+    begin(workers)
+    workers.run(done.append, "the next")
+    gc.collect()
+    assert done == [], "in its turn, not in the search for garbage"
+    begin(workers)
+    assert done == ["the next"]
+
+
 def test_a_turn_is_over_when_its_time_is():
-    crew, done = Crew(), []
+    workers, done = Workers(), []
     for number in range(3):
-        crew.run(done.append, number)
-    begin(crew, seconds=-1.0)
+        workers.run(done.append, number)
+    begin(workers, seconds=-1.0)
     assert done == []
-    begin(crew)
+    begin(workers)
     assert done == [0, 1, 2]
