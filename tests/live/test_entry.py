@@ -96,6 +96,26 @@ def ids_after(organization: Organization, seq: int, scope: Scope | None = None) 
     ]
 
 
+def test_news_are_of_one_epoch_and_without_a_gap(cast):
+    say(cast.acme, 3)
+    end = cast.acme.seq
+
+    def news(epoch: str, after: int) -> tuple[bool, list[int]]:
+        with snapshot() as session:
+            found = feed.news(session, cast.acme.id, epoch, after)
+        assert found
+        assert (found.epoch, found.seq) == (cast.acme.epoch, end)
+        return found.missed, [line.seq for line in found.lines]
+
+    assert news(cast.acme.epoch, end - 2) == (False, [end - 1, end])
+    assert news(cast.acme.epoch, end) == (False, [])
+    assert news("another", end - 2) == (True, [])
+    with transaction(cast.acme):
+        cast.acme.prune(end - 1)
+    assert news(cast.acme.epoch, end - 2) == (True, [])
+    assert news(cast.acme.epoch, end - 1) == (False, [end])
+
+
 # --- exactly once ----------------------------------------------------------------------------------
 
 

@@ -30,6 +30,21 @@ def test_what_is_said_in_the_same_transaction_before_a_tenant_goes_keeps_no_text
     assert [line.seq for line in lines] == list(range(1, cast.acme.seq + 1))
 
 
+def test_what_is_said_and_taken_back_in_one_transaction_is_no_text(cast):
+    with transaction(cast.acme):
+        cast.acme_service.update(name="A secret project")
+        cast.acme_service.remove()
+    lines = db.session.query(Event).filter(Event.organization_id == cast.acme.id)
+    assert "secret" not in str([line.data for line in lines])
+
+
+def test_what_is_recorded_is_pruned_in_the_same_transaction(cast):
+    with transaction(cast.acme):
+        cast.acme.record("settings", "updated", cast.acme.id)
+        cast.acme.prune(cast.acme.seq)
+    assert not db.session.query(Event).filter(Event.organization_id == cast.acme.id).count()
+
+
 def test_an_organization_may_go_in_the_transaction_that_changed_it(cast):
     id = cast.globex.id
     with transaction(cast.globex):

@@ -28,6 +28,12 @@ def test_it_is_worth_nothing_elsewhere(cast, proof):
     assert role_in(db.session(), proof, Scope(cast.globex.id, whole=True)) is None
 
 
+def test_it_is_nobody_elses(cast, proof):
+    other = prove(db.session(), cast.tokens["acme-viewer"])  # read last: it is what was noted
+    assert role_in(db.session(), proof, cast.acme.scope) is Role.ADMIN
+    assert role_in(db.session(), other, cast.acme.scope) is Role.VIEWER
+
+
 def test_a_role_that_was_taken_is_gone_with_the_transaction(cast, proof):
     membership = db.session.query(Membership).filter_by(user_id=proof.user_id).one()
     with transaction(cast.acme):

@@ -41,7 +41,7 @@ class Workers:
                 function, *arguments = self.waiting.popleft()
                 try:
                     Context().run(function, *arguments)  # what one sets, the next does not find
-                except GreenletExit:  # nobody can wake it any more: it is somewhere in a search for garbage
+                except GreenletExit:  # it was killed where it waited: what is next is not for it
                     return
                 except BaseException:  # in the hub it would end the poller
                     hub.handle_error(function, *sys.exc_info())

@@ -1,6 +1,5 @@
 """What a connection asks has its turn beside the poller."""
 
-import gc
 import socket
 from contextvars import ContextVar
 from types import SimpleNamespace
@@ -87,13 +86,19 @@ def test_what_fails_beyond_all_measure_is_said_and_the_others_go_on(monkeypatch)
     assert (done, said) == (["the next"], [gevent.Timeout])
 
 
-def test_who_waits_for_what_nobody_can_give_ends_and_does_nothing_more():
-    workers, done = Workers(), []
-    workers.run(lambda: Event().wait())
+def test_one_that_is_killed_where_it_waits_does_nothing_more():
+    workers, waiting, done = Workers(), [], []
+
+    def wait() -> None:
+        waiting.append(gevent.getcurrent())
+        Event().wait()
+
+    workers.run(wait)
     begin(workers)
     workers.run(done.append, "the next")
-    gc.collect()
-    assert done == [], "in its turn, not in the search for garbage"
+    gevent.get_hub().loop.run_callback(waiting[0].throw)  # as gevent.kill() does
+    gevent.sleep(0)
+    assert done == []
     begin(workers)
     assert done == ["the next"]
 

@@ -112,14 +112,15 @@ def test_a_service_is_deleted_after_a_page_that_says_what_that_means(cast, edito
     assert named("API") is None
 
 
-def test_groups_are_created_renamed_and_deleted(cast, core, editor):
+def test_groups_are_created_renamed_and_deleted(cast, core, editor, press):
     assert editor.fill(f"{GROUPS}/new", "edit", name="Web").status_code == 303
     assert editor.fill(f"{GROUPS}/{core.id}/edit", "edit", name="Heart").status_code == 303
     assert [line.partition(":")[0] for line in order(cast)] == ["-", "Heart", "Data", "Web"]
+    press(f"{SERVICES}/{named('Three').id}/place", to="up")
     page = editor.open(f"{GROUPS}/{core.id}/deletion")
-    assert "Its services stay, under no heading: One, Two, Three" in words(page)
+    assert "Its services stay, under no heading: One, Three, Two" in words(page)
     assert editor.send(f"{GROUPS}/{core.id}/deletion", editor.form(SERVICES, "act")).status_code == 303
-    assert order(cast) == ["-: API One Two Three", "Data: ", "Web: "]
+    assert order(cast) == ["-: API One Three Two", "Data: ", "Web: "]
 
 
 # --- the order ---------------------------------------------------------------------------------------
