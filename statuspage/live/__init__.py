@@ -54,6 +54,7 @@ def create(app: Flask, build: str, node: str, on_first_use: Callable[[], None]) 
     bell.listen(dispatcher.ring)
     ledger, chores = Ledger(app, hub, node), Chores(app, hub)
     hub.on_enter, hub.on_leave = ledger.came, ledger.went
+    hub.on_heard = ledger.heard
 
     def begin() -> None:
         dispatcher.start()

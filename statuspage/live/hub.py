@@ -44,6 +44,7 @@ class Hub:
         self.on_move: Callable[[Channel], None] = lambda channel: None  # hears of new states, and of its end
         self.on_enter: Callable[[Seat], None] = lambda seat: None  # hears of every seat that is taken,
         self.on_leave: Callable[[Seat, Ending], None] = lambda seat, ending: None  # and left
+        self.on_heard: Callable[[], None] = lambda: None  # hears of lines whose reach is to be looked after
         self.only_public: str | None = None
         """The organization whose page is the start page, as of the last look; None if it may not be alone."""
         self.draining = False
@@ -84,6 +85,7 @@ class Hub:
         channel.watched, channel.draining = self.watches, lambda: self.draining
         channel.on_enter, channel.on_leave = self.on_enter, self.on_leave
         channel.on_move = lambda: self.on_move(channel)
+        channel.tally.on_heard = self.on_heard
         self.channels[organization_id] = channel
         if self._rung is not rung:  # it may have been for this one, which was not there to hear it
             channel.ring()

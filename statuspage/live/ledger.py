@@ -28,7 +28,7 @@ from .hub import Hub
 log = logging.getLogger(__name__)
 
 TURN_SECONDS = 2.0
-LOOK_SECONDS = 0.1  # between two looks at how far the newest lines got
+LOOK_SECONDS = 0.1  # between two looks at how far the newest lines got, while there are any
 BATCH = 100  # seats to one transaction: a thousand would keep everybody else waiting for 50 ms
 PAUSE = 0.005  # seconds between two of them: with none, the event loop would not look at its sockets
 LONGEST = 200_000  # seats that may wait while the database is away; then the oldest are forgotten
@@ -49,6 +49,7 @@ class Ledger:
         self._writing = threading.Lock()
         self._started = False
         self._over = threading.Event()
+        self._heard = threading.Event()
 
     # --- on the hot path: nothing but queues -------------------------------------------------------
 
@@ -67,6 +68,10 @@ class Ledger:
     def asked(self, asked: Asked, *, refused: bool) -> None:
         """A token asked the API something."""
         self._asked[asked, refused] += 1
+
+    def heard(self) -> None:
+        """There is a line whose reach is to be looked after."""
+        self._heard.set()
 
     @property
     def waiting(self) -> int:
@@ -90,16 +95,21 @@ class Ledger:
             self.write()
 
     def _look(self) -> None:
-        while not self._over.wait(LOOK_SECONDS):
+        """While there is anything to look after; else it sleeps, for a machine that idles for weeks."""
+        while self._heard.wait() and not self._over.wait(LOOK_SECONDS):
+            self._heard.clear()
             try:
                 for channel in list(self._hub.channels.values()):
-                    channel.tally.look()
+                    if channel.tally.look():
+                        self._heard.set()
             except Exception:
                 log.exception("How far a line got is not known")
+                self._heard.set()
 
     def close(self) -> None:
         """Write the last: everybody has gone."""
         self._over.set()
+        self._heard.set()
         self.write()
 
     def write(self) -> None:

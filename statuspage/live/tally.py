@@ -6,7 +6,7 @@ A message costs no more for those who hear it. The ledger takes what was counted
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..clock import now
 from ..models import figure
@@ -29,6 +29,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.figures: Counter[tuple[str, str]] = Counter()
+        self.on_heard: Callable[[], None] = lambda: None  # hears that there is something to look after
         self._young: dict[int, Reach] = {}  # by the lines' numbers, the oldest first
 
     # --- how far a line gets ---------------------------------------------------------------------------
@@ -40,20 +41,22 @@ class Tally:
             self._young[line.seq] = Reach(line)
             if len(self._young) > YOUNG:
                 del self._young[next(iter(self._young))]
+            self.on_heard()
 
     def told(self, line: Line, message: Message, connections: list[Connection]) -> None:
         """A room was told of the line, by this message."""
         if reach := self._young.get(line.seq):
             reach.tell(message, connections)
 
-    def look(self) -> None:
-        """See to whom the lines of the last minute were written by now."""
+    def look(self) -> bool:
+        """See to whom the lines of the last minute were written by now; whether to look again soon."""
         moment = now()
         for seq, reach in list(self._young.items()):
             age = (moment - reach.line.created_at).total_seconds()
             reach.look(age)
             if age > SOON[-1] and not any(reach.new) and self._young.get(seq) is reach:
                 del self._young[seq]
+        return bool(self._young)
 
     def take(self) -> tuple[dict[tuple[str, str], int], list[tuple[Line, list[int]]]]:
         """What was counted since the last time: figures; and lines, with Reach.new."""

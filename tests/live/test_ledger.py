@@ -1,5 +1,6 @@
 """Who was connected is written down in batches; what a dead node held is nobody's presence."""
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from statuspage.models.connection import Connection, Ending
 from statuspage.models.reach import Reach
 from statuspage.models.scope import Scope
 from statuspage.models.service import Service
+from tests.proxies import eventually
 from tests.web.api.asking import Api
 
 
@@ -287,6 +289,21 @@ def test_the_reach_of_a_change_is_summed_over_its_listeners_and_nodes(
         reach.write([values])  # another node's
     with snapshot() as session:
         assert session.query(Reach).one().within_60 == 8
+
+
+def test_a_line_wakes_who_looks_how_far_it_gets(cast, ledger, sit):
+    sit("here")
+    looking = threading.Thread(target=ledger._look, daemon=True)
+    looking.start()
+    for name in ("Shop", "Mail"):  # also when it went back to sleep
+        with transaction(cast.acme):
+            Service.create(cast.acme, None, name=name)
+        sit.channel.look()
+        assert eventually(lambda: [new for _, new in sit.channel.tally.take()[1]]) == [[1, 1, 1]]
+        sit.channel.tally._young.clear()
+    ledger.close()
+    looking.join(timeout=10)
+    assert not looking.is_alive()
 
 
 def test_the_audience_is_counted_once_a_minute_and_each_connection_once(cast, ledger, sit, monkeypatch):
