@@ -20,6 +20,7 @@ from bench.process import Process, free_port, inherited
 from statuspage import config
 
 SOCKET_PATH = "/socket.io/?EIO=4&transport=websocket"
+UNWRITTEN = "statuspage_unwritten "
 SECONDS = 20.0
 KEPT_SECONDS = 2.0  # Node closes a connection after five
 
@@ -90,6 +91,18 @@ class Ours(Contender):
             return super().join(load, clients, **fields)
         path = f"/acme/stream?view=data&cursor={self.cursor()}"
         return load.connect(self.port, clients, kind="sse", path=path, after=self.number, **fields)
+
+    def settle(self, quiet: float = 0.02, patience: float = 20.0) -> None:
+        """Also what it writes later, of who came and went: that is part of what they cost."""
+        super().settle(quiet, patience)
+        until = time.monotonic() + patience
+        while self._unwritten() and time.monotonic() < until:
+            time.sleep(0.5)
+        super().settle(quiet, patience)
+
+    def _unwritten(self) -> int:
+        lines = self.request("GET", "/metrics").decode().splitlines()
+        return int(float(next(line for line in lines if line.startswith(UNWRITTEN)).split()[1]))
 
     def write(self, *words: str) -> subprocess.Popen[str]:
         """Start bench/writer.py on the same data, as the command line would be."""
