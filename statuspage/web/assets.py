@@ -1,18 +1,17 @@
 """Styles and scripts: content-hashed URLs, integrity, and the build that a page was made by."""
 
 import base64
-import gzip
 import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Flask, Response, current_app, request
 from markupsafe import Markup
 
 from ..config import ROOT
 from ..models.errors import NotFound
+from .packing import BEST, IDENTITY, encoding_of, pack
 
 STATIC = ROOT / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png"}
@@ -78,10 +77,18 @@ class Assets:
             self.modules[name] = Asset(entry["file"], content, TYPES[".js"])
         files = (self.stylesheet, self.embed_client, *self.apart.values(), *self.modules.values())
         self.by_file = {asset.file: asset for asset in files}
-        self.packed = {file: gzip.compress(asset.content, 9) for file, asset in self.by_file.items()}
+        self._packed: dict[tuple[str, str], bytes] = {}
         self.import_map = self._import_map(without=CONSOLE)
         self.console_import_map = self._import_map(without=MODULES)
-        self.packed_loader = gzip.compress(self.loader.content, 9)
+
+    def packed(self, asset: Asset, encoding: str) -> bytes:
+        """One of them as it travels, packed for the first who asks."""
+        if encoding == IDENTITY:
+            return asset.content
+        key = (asset.file, encoding)
+        if key not in self._packed:
+            self._packed[key] = pack(asset.content, encoding, BEST)
+        return self._packed[key]
 
     def _import_map(self, without: tuple[str, ...]) -> Inline:
         """Where modules are, what their bytes must be (WHATWG HTML, import maps).
@@ -119,14 +126,19 @@ def _serve(file: str) -> Response:
     asset = assets.by_file.get(file)
     if asset is None:
         raise NotFound("There is no such file. Reload the page that asked for it.")
-    headers: dict[str, Any] = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
-    if request.accept_encodings["gzip"]:
-        return Response(
-            assets.packed[file],
-            headers={**headers, "Content-Encoding": "gzip"},
-            content_type=asset.content_type,
-        )
-    return Response(asset.content, headers=headers, content_type=asset.content_type)
+    return fill(Response(content_type=asset.content_type), asset, FOREVER)
+
+
+def fill(response: Response, asset: Asset, lifetime: str) -> Response:
+    """The asset, packed for those who can unpack it, to be kept so long."""
+    assets: Assets = current_app.extensions["assets"]
+    encoding = encoding_of(request.headers.get("Accept-Encoding", ""))
+    response.set_data(assets.packed(asset, encoding))
+    if encoding != IDENTITY:
+        response.headers["Content-Encoding"] = encoding
+    response.headers["Cache-Control"] = lifetime
+    response.headers["Vary"] = "Accept-Encoding"
+    return response
 
 
 def _asset(name: str, suffix: str, content: bytes) -> Asset:

@@ -1,6 +1,5 @@
 """Documents of a scope: the same bytes for everybody at one position, asked for conditionally (RFC 9110)."""
 
-import gzip
 import re
 from datetime import datetime
 from functools import lru_cache
@@ -21,7 +20,7 @@ from .auth import current_proof
 from .door import share
 from .headers import page_policy
 from .look import accent_style
-from .page_cache import encoding_of
+from .packing import GOOD, IDENTITY, encoding_of, pack
 
 AS_OF = "statuspage.as_of"  # of the WSGI environment, see as_of()
 FRAME = ("name", "accent", "subscribe", "links")  # parts that do not stand in the board
@@ -105,17 +104,18 @@ def _has_it(tag: str, modified: datetime | None) -> bool:
 def fill(response: Response, body: str) -> Response:
     """The body, packed for those who can unpack it. Documents carry no secret that its length could tell."""
     content = body.encode()
-    if len(content) >= WORTH_PACKING and encoding_of(request.headers.get("Accept-Encoding", "")) == "gzip":
-        response.headers["Content-Encoding"] = "gzip"
-        content = _packed(content)
+    encoding = encoding_of(request.headers.get("Accept-Encoding", ""))
+    if len(content) >= WORTH_PACKING and encoding != IDENTITY:
+        response.headers["Content-Encoding"] = encoding
+        content = _packed(content, encoding)
     response.set_data(content)
     return response
 
 
 @lru_cache(maxsize=100)
-def _packed(content: bytes) -> bytes:
+def _packed(content: bytes, encoding: str) -> bytes:
     """Once for everybody who comes at the same position."""
-    return gzip.compress(content, 6, mtime=0)
+    return pack(content, encoding, GOOD)
 
 
 def as_of() -> datetime | None:

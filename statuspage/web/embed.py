@@ -5,7 +5,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 from ..models.embedding import ANY
 from ..models.errors import Invalid
 from . import document
-from .assets import Assets
+from .assets import Assets, fill
 from .headers import content_security_policy
 from .look import accent_style
 from .tenancy import scope_of_path
@@ -60,14 +60,10 @@ def _choice(name: str, choices: tuple[str, ...], default: str | None = None) -> 
 def loader() -> Response:
     """The script that other sites load: it puts the frame where its tag stands."""
     assets: Assets = current_app.extensions["assets"]
-    packed = bool(request.accept_encodings["gzip"])
-    response = Response(assets.packed_loader if packed else assets.loader.content)
+    response = fill(Response(), assets.loader, AN_HOUR)
     response.content_type = "text/javascript; charset=utf-8"  # else it is read as the foreign page is written
-    if packed:
-        response.headers["Content-Encoding"] = "gzip"
-    response.headers["Vary"] = "Accept-Encoding"
-    response.headers["Cache-Control"] = AN_HOUR
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    response.set_etag(f"{assets.loader.file}{'-gzip' if packed else ''}")
+    encoding = response.headers.get("Content-Encoding")
+    response.set_etag(f"{assets.loader.file}-{encoding}" if encoding else assets.loader.file)
     response.make_conditional(request)
     return response

@@ -10,11 +10,11 @@ import threading
 import time
 from collections import OrderedDict
 from email.utils import formatdate
-from functools import cached_property, lru_cache
+from functools import cached_property
 from http import HTTPStatus
 from typing import NamedTuple
 
-from werkzeug.http import parse_accept_header, parse_etags
+from werkzeug.http import parse_etags
 
 from ..live import views
 from ..live.channel import Channel
@@ -22,6 +22,7 @@ from ..live.hub import Hub
 from ..live.state import State
 from ..models.scope import Scope
 from ..models.session import COOKIE
+from .packing import encoding_of
 
 CACHE_BYTES = 32 * 1024 * 1024
 LARGEST = CACHE_BYTES // 16  # an answer above this is not kept
@@ -269,12 +270,6 @@ def key_of(asked: Asked) -> Key | None:
     if COOKIE in asked.headers.get("cookie", ""):
         return None
     return Key(asked.scheme, asked.host, asked.target, encoding_of(asked.headers.get("accept-encoding", "")))
-
-
-@lru_cache(maxsize=1_000)
-def encoding_of(accepted: str) -> str:
-    """How a body travels to one who sends this Accept-Encoding: `gzip` or `identity`."""
-    return "gzip" if parse_accept_header(accepted)["gzip"] else "identity"
 
 
 def _names(known: str, tag: str) -> bool:
