@@ -13,6 +13,7 @@ TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 CONTINUATION = 0
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, BAD_DATA, TOO_BIG = 1000, 1001, 1002, 1007, 1009
 CHECKED = 256  # bytes of a frame that are looked at before it is whole
+WHOLE, LEAST = 15, 9  # bits of a window to compress with: all that there is, and zlib's least
 EMPTY_BLOCK = b"\0\0\xff\xff"  # what a compressed message leaves out (RFC 7692, 7.2.1)
 
 EXTENSION = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -40,17 +41,17 @@ def frame(message: str | bytes, opcode: int | None = None) -> bytes:
     return _head(0x80 | opcode, len(data)) + data
 
 
-def deflated(message: str | bytes) -> bytes:
-    """As frame(), compressed (RFC 7692, 7.2.1)."""
+def deflated(message: str | bytes, most: int = WHOLE) -> bytes:
+    """As frame(), compressed (RFC 7692, 7.2.1) with a window of `most` bits, LEAST or more."""
     data = message.encode("utf-8", "replace") if isinstance(message, str) else message
-    packed = block(data).removesuffix(EMPTY_BLOCK)
+    packed = block(data, most).removesuffix(EMPTY_BLOCK)
     return _head(0xC0 | (TEXT if isinstance(message, str) else BINARY), len(packed)) + packed
 
 
-def block(data: bytes) -> bytes:
+def block(data: bytes, most: int = WHOLE) -> bytes:
     """Compressed up to the edge of a byte, so that more blocks may follow (RFC 1951, 3.2.3)."""
     # Most of the time would go into clearing a window of 32 KB: for a short message a short one does.
-    window = max(9, min(len(data).bit_length(), zlib.MAX_WBITS))
+    window = max(LEAST, min(len(data).bit_length(), most))
     packer = zlib.compressobj(6, zlib.DEFLATED, -window, 5 if window < 14 else 8)
     return packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH)
 
@@ -79,15 +80,23 @@ def _head(first: int, length: int) -> bytes:
     return bytes((first, 127)) + length.to_bytes(8, "big")
 
 
-def extension(offers: str) -> str:
-    """The answer to Sec-WebSocket-Extensions: to the first offer that leaves the window to us; "" to none."""
+def extension(offers: str) -> tuple[str, int]:
+    """The answer to Sec-WebSocket-Extensions, and the window that we are granted (RFC 7692, 7.1.2): its bits;
+    ("", 0) to what is no offer. The whole one is preferred, for one compressed frame is for everybody.
+    """
+    second = "", 0
     for offer in offers.split(","):
         name, *parameters = (word.strip() for word in offer.split(";"))
         said = dict(_parameter(text) for text in parameters)
         once = len(said) == len(parameters) and said.keys() <= PARAMETERS
-        if name == "permessage-deflate" and once and _are_right(said):
-            return EXTENSION + ("; server_max_window_bits=15" if "server_max_window_bits" in said else "")
-    return ""
+        if name != "permessage-deflate" or not once or not _are_right(said):
+            continue
+        bits = said.get("server_max_window_bits")
+        answer = EXTENSION + (f"; server_max_window_bits={bits}" if bits else ""), int(bits or WHOLE)
+        if answer[1] == WHOLE:
+            return answer
+        second = second if second[0] else answer
+    return second
 
 
 def _parameter(text):
@@ -98,7 +107,8 @@ def _parameter(text):
 def _are_right(said: dict[str, str]) -> bool:
     flags = [said[name] for name in said if name.endswith("no_context_takeover")]
     theirs, ours = said.get("client_max_window_bits", ""), said.get("server_max_window_bits", "15")
-    return not any(flags) and theirs in ("", *map(str, range(8, 16))) and ours == "15"
+    windows = [str(bits) for bits in range(8, 16)]
+    return not any(flags) and theirs in ("", *windows) and ours in windows
 
 
 class Parser:
@@ -107,10 +117,10 @@ class Parser:
     It keeps only what a message in parts needs, so one that waits for the next message costs next to nothing.
     """
 
-    __slots__ = ("deflate", "limit", "parts", "rest")
+    __slots__ = ("inflate", "limit", "parts", "rest")
 
-    def __init__(self, limit: int, deflate: bool):
-        self.limit, self.deflate = limit, deflate
+    def __init__(self, limit: int, inflate: bool):
+        self.limit, self.inflate = limit, inflate
         self.rest = b""
         self.parts: Any = None  # the message that has begun
 
@@ -170,7 +180,7 @@ class Parser:
     def _check_head(self, first, length):
         opcode, last = first & 15, first & 0x80
         begins = opcode in (TEXT, BINARY)
-        if first & (0x30 if self.deflate and begins else 0x70):
+        if first & (0x30 if self.inflate and begins else 0x70):
             raise Broken(PROTOCOL_ERROR, "reserved bits")
         if 2 < opcode < CLOSE or opcode > PONG:
             raise Broken(PROTOCOL_ERROR, "opcode")

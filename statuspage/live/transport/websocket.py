@@ -26,19 +26,26 @@ class Owner(Protocol):
 
 
 class WebSocket:
-    """An accepted WebSocket; it answers pings and goodbyes by itself. Set `owner`, then serve()."""
+    """An accepted WebSocket; it answers pings and goodbyes by itself. Set `owner`, then serve().
 
-    __slots__ = ("deflate", "owner", "parser", "wire")
+    `window`: bits that both may compress with, 0 if not at all. `deflate`: whether it takes the compressed
+    frames that are the same for everybody.
+    """
 
-    def __init__(self, wire: Any, limit: int, deflate: bool) -> None:
-        self.wire, self.deflate = wire, deflate
+    __slots__ = ("deflate", "owner", "parser", "window", "wire")
+
+    def __init__(self, wire: Any, limit: int, window: int) -> None:
+        self.wire, self.window, self.deflate = wire, window, window == frames.WHOLE
         self.owner: Any = None
-        self.parser = frames.Parser(limit, deflate)
+        self.parser = frames.Parser(limit, inflate=window > 0)
         wire.reader = self
 
     def send(self, message: str | bytes) -> None:
         """Queue a message to this client alone."""
-        self.wire.send(frames.deflated(message) if self.deflate else frames.frame(message))
+        if self.window < frames.LEAST:
+            self.wire.send(frames.frame(message))
+        else:
+            self.wire.send(frames.deflated(message, self.window))
 
     def close(self, code: int = frames.NORMAL) -> None:
         """Say goodbye (RFC 6455, 7.1.2), once, after what is queued."""
@@ -92,7 +99,8 @@ def accept(
     for `patience` seconds, is cut. Raises Refused when the request is no handshake.
     """
     key = check(environ)
-    said = frames.extension(environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", "")) if compression else ""
+    offers = environ.get("HTTP_SEC_WEBSOCKET_EXTENSIONS", "") if compression else ""
+    said, window = frames.extension(offers)
     wire, early = take_over(environ, max_pieces, patience, engine)
     proof = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest())
     extension = b"Sec-WebSocket-Extensions: " + said.encode() + b"\r\n" if said else b""
@@ -103,7 +111,7 @@ def accept(
         + proof
         + b"\r\n\r\n"
     )
-    return WebSocket(wire, limit, bool(said)), early
+    return WebSocket(wire, limit, window), early
 
 
 def check(environ: dict) -> str:

@@ -10,7 +10,7 @@ import pytest
 COMPRESSION = ["12.*", "13.*"]
 THROUGHPUT = ["9.*"]  # megabytes, no conformance: what of it matters is in the bench
 # A thousand compressed messages in each: --soak runs them all.
-SOME_COMPRESSION = ["12.*.2", "12.*.5", "13.*.2", "13.*.5"]
+SOME_COMPRESSION = ["12.*.2", "12.*.5", "13.*.2", "13.*.5"]  # 13.3 and 13.5 grant a small window
 
 
 def test_every_case_passes_strictly(site):
@@ -20,11 +20,11 @@ def test_every_case_passes_strictly(site):
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file.*kosoku:ResourceWarning")  # its cases read their data so
-def test_compression_is_either_declined_or_done_right(site):
+def test_compression_is_done_right_with_every_window_that_is_offered(site):
     whole = "SOAK" in os.environ
     results = run(site, cases=COMPRESSION if whole else SOME_COMPRESSION)
     assert len(results) == (216 if whole else 24)
-    assert failures(results, "OK", "INFORMATIONAL", "UNIMPLEMENTED") == []
+    assert failures(results, "OK", "INFORMATIONAL") == []
 
 
 def run(site, **cases):

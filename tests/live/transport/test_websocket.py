@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import zlib
 
 import pytest
 
@@ -18,7 +19,10 @@ NO_CONTEXT = b"permessage-deflate; server_no_context_takeover; client_no_context
         ("permessage-deflate; client_max_window_bits", NO_CONTEXT),
         ("x-webkit-deflate-frame, permessage-deflate; server_no_context_takeover", NO_CONTEXT),
         ("permessage-deflate; server_max_window_bits=10, permessage-deflate", NO_CONTEXT),
-        ("permessage-deflate; server_max_window_bits=10", None),
+        ("permessage-deflate; server_max_window_bits=15", NO_CONTEXT + b"; server_max_window_bits=15"),
+        ("permessage-deflate; server_max_window_bits=10", NO_CONTEXT + b"; server_max_window_bits=10"),
+        ("permessage-deflate; server_max_window_bits=7", None),
+        ("permessage-deflate; server_max_window_bits", None),
         ("permessage-deflate; client_max_window_bits=7", None),
         ("permessage-deflate; surprise", None),
         ("permessage-deflate; server_no_context_takeover; server_no_context_takeover", None),
@@ -32,6 +36,20 @@ def test_only_a_compression_without_context_is_negotiated(site, offer, answered)
     assert answer.startswith(b"HTTP/1.1 101")
     found = re.search(rb"Sec-WebSocket-Extensions: (.*)\r\n", answer)
     assert (found and found[1]) == answered
+
+
+@pytest.mark.parametrize(("bits", "ours"), [(15, b"\xc1"), (10, b"x" * 600)], ids=["whole", "small"])
+def test_who_grants_us_a_small_window_compresses_and_is_sent_messages_as_they_are(site, bits, ours):
+    offer = f"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits={bits}\r\n"
+    sock, request = handshake(site, headers=offer)
+    packer = zlib.compressobj(wbits=-15)
+    theirs = packer.compress(b'42["echo","' + b"x" * 600 + b'"]') + packer.flush(zlib.Z_SYNC_FLUSH)
+    with sock:
+        sock.sendall(request + masked(b'40{"name": "one"}') + masked(theirs[:-4], opcode=0x41))
+        answer = b""
+        while not (b"\xc1" in answer or b"x" * 600 in answer):
+            answer += sock.recv(65536)
+    assert ours in answer
 
 
 def test_compression_can_be_switched_off(start):
@@ -129,7 +147,7 @@ def test_a_message_of_exactly_the_limit_is_taken(site):
 
 
 def test_a_message_of_empty_parts_takes_no_memory():
-    parser = frames.Parser(limit=1000, deflate=False)
+    parser = frames.Parser(limit=1000, inflate=False)
     assert list(parser.feed(masked(b"", fin=False) + masked(b"", opcode=0, fin=False) * 10_000)) == []
     assert parser.parts._parts == []
     assert list(parser.feed(masked(b"end", opcode=0))) == [(1, "end")]
