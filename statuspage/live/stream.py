@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import random
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from ..database import new_id
+from ..database import new_id, note_failure
 from ..models.access import NOBODY, Proof, role_in
 from ..models.connection import Ending
 from ..models.errors import NotFound
@@ -22,6 +23,8 @@ from .channel import UNKNOWN, Channel
 from .memory import REMEMBERED
 from .message import Cursor, Message
 from .views import DATA
+
+log = logging.getLogger(__name__)
 
 MAX_WAIT = 25.0  # seconds that a poll may be held
 DRAINED = 200  # waiting events below which a replay goes on
@@ -127,6 +130,9 @@ class Stream:
             with self._app.app_context():  # the request is over; the answer goes on
                 entry.enter_data(self._channel, self._seat, rooms, cursor)
         except NotFound:
+            self.end("")
+        except Exception as error:
+            note_failure(log, error, "A stream could not be caught up: it ends, and its client comes back")
             self.end("")
         self.address = None
 

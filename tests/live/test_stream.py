@@ -4,10 +4,14 @@ import contextlib
 import http.client
 import re
 from collections.abc import Callable, Iterator
+from unittest.mock import Mock
 
 import pytest
 import requests
 
+from statuspage.live import entry
+from statuspage.live.stream import Stream
+from statuspage.models.access import NOBODY
 from tests.live.following import EventStream, Watch
 from tests.live.place import Place
 
@@ -173,3 +177,19 @@ def changes(raw: bytes, partly: bool = False) -> list[bytes]:
     *whole, rest = bytes(raw).split(b"\n\n")
     carried = [block for block in whole if block.startswith(b"id:")]
     return [*carried, rest if rest.startswith(b"id:") else b""] if partly else carried
+
+
+def test_a_stream_that_cannot_be_caught_up_ends_and_its_client_comes_back(app, cast, monkeypatch, caplog):
+    """It would sit in no room: alive, and deaf."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("of this test")
+
+    monkeypatch.setattr(entry, "enter_data", fail)
+    channel = app.extensions["live"].hub.channel("org-456")
+    stream = Stream(channel, cast.acme.scope, "data", NOBODY, "1:0")
+    wire = Mock(unsent=None)
+    stream.serve(wire)
+    wire.finish.assert_called_once()
+    assert "could not be caught up" in caplog.text
+    stream.close()

@@ -4,6 +4,7 @@ Equal delays make a queue a sorted list: what is asked for later comes later. So
 the clock looks at the heads only. Nothing is ever taken out: who no longer needs a call ignores it.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class Clock:
     def _run(self):
         while not self._stopped:
             self._wake.clear()
+            self._next = math.inf  # who comes with a call while the queues are looked at wakes the clock
             now = time.monotonic()
             dues = [q[0][0] + min(MOST, delay / SHARE) for delay, q in list(self._queues.items()) if q]
             self._next = min(dues, default=now + LONGEST)

@@ -4,10 +4,9 @@ It replaces the request handling of python-engineio, whose answers are not those
 whose failures travel as HTTP 500; the sessions and their table keep the shape that python-socketio expects.
 """
 
-import base64
-import gzip
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,10 @@ from engineio import packet
 
 from . import frames, websocket
 from .clock import Clock
+from .polling import packed, payload, unpacked
+from .probe import Probe
 from .request import Remembered
-from .session import CLOSE, NOOP, Malformed, Probe, Session, payload
+from .session import CLOSE, NOOP, Malformed, Session
 
 ORIGIN = re.compile(r"[\x21-\x7e]+")
 HEADER_NAMES = re.compile(r"[\w\-, ]{1,1000}", re.ASCII)
@@ -67,6 +68,7 @@ class Engine(engineio.Server):
         self.log_traffic = log_traffic
         self.stopping = False
         self.held: dict[str, list[Any]] = {}  # packets that wait for the answer to a CONNECT
+        self.moving = threading.RLock()  # a session goes over to its WebSocket; never held over I/O
 
     def generate_id(self) -> str:
         """A session id that nobody can guess; it begins with the node's name, which proxies may route by."""
@@ -221,7 +223,11 @@ class Engine(engineio.Server):
         if session.probe or session.closing or not self.allow_upgrades:
             raise Refusal(BAD_REQUEST)
         socket, early = self._shake_hands(environ)
-        probe = Probe(session, socket)
+        with self.moving:
+            if session.probe or session.closing or session.upgraded:  # another thread was quicker
+                socket.close(frames.PROTOCOL_ERROR)
+                return
+            probe = Probe(session, socket)
         self.clock.after(self.upgrade_timeout, Engine._expect_upgrade, self, session.sid, probe.since)
         socket.serve(early)
 
@@ -266,7 +272,10 @@ class Engine(engineio.Server):
             raise Refusal(BAD_REQUEST)
         session.posting = True
         try:
-            for text in self._body(environ).split("\x1e"):
+            body = self._body(environ)
+            if session.closing:  # while it came
+                raise Refusal(UNKNOWN_SID)
+            for text in body.split("\x1e"):
                 session.handle(unpacked(text))
         except Malformed:
             session.close(reason=self.reason.TRANSPORT_ERROR)
@@ -302,23 +311,6 @@ class Engine(engineio.Server):
         deadline = time.monotonic() + 1 + len(sessions) * PARTING_SECONDS
         while not all(session.closed for session in sessions) and time.monotonic() < deadline:
             self.sleep(0.01)
-
-
-def unpacked(text: str) -> str | bytes:
-    """A packet of a polling body; binary data come as base64 (Engine.IO protocol, "Packet encoding")."""
-    if not text.startswith("b"):
-        return text
-    try:
-        return base64.b64decode(text[1:], validate=True)
-    except ValueError:
-        raise Malformed("base64") from None
-
-
-def packed(body: bytes, environ: dict) -> tuple[bytes, list]:
-    """The body and its headers, gzipped where it pays and the client can read it."""
-    if len(body) < 1024 or "gzip" not in environ.get("HTTP_ACCEPT_ENCODING", ""):
-        return body, []
-    return gzip.compress(body, 5), [("Content-Encoding", "gzip")]
 
 
 def hang_up(environ: dict) -> list:

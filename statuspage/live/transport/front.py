@@ -4,14 +4,19 @@ A connection waits here for the head of a request. What the answer cache has is 
 the connection goes to a greenlet of the WSGI server, and comes back when the answer is written.
 """
 
+import math
 import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import gevent
+
 MAX_HEAD = 65536  # bytes; the WSGI server refuses lines and counts well below it
 HEAD_SECONDS = 20.0  # for a head to come in whole
 IDLE_SECONDS = 75.0  # between two requests
+LOOK_SECONDS = 0.02  # between two looks at whether what was answered is written
+BODY_SECONDS, BODY_RATE = 20.0, 1000.0  # for a body to come in, and a second more for so many bytes of it
 MAX_PIECES = 100  # answers that a client may ask for without reading any
 
 Answers = Callable[[bytes], bytes | None]
@@ -55,8 +60,7 @@ class Waiting:
                 break
         if end >= 0 and data.startswith(HANDSHAKE):
             self.head = data
-            self.wire.pause()
-            self.wire.run(self._open)
+            self._have_it_wait(self._open)
             return
         if data and (end >= 0 or len(data) > MAX_HEAD):
             self._hand_over(data)
@@ -64,6 +68,12 @@ class Waiting:
         if bool(data) != bool(self.head) or not data:
             self.since = time.monotonic()
         self.head = data
+
+    def _have_it_wait(self, turn):
+        """For a turn of ours: no clock runs against the client, and nothing more is read."""
+        self.since = math.inf
+        self.wire.pause()
+        self.wire.run(turn)
 
     def _open(self):
         """The turn of a handshake has come. A crowd's handshakes wait here, so that a page need not."""
@@ -89,11 +99,21 @@ class Waiting:
     def _hand_over(self, data):
         if self.wire.unsent is not None:  # what was answered first is sent first
             self.wire.flush()
-        if self.wire.unsent is not None or self.wire.fd < 0:
-            self.wire.cut("it asks and does not read")
+        if self.wire.fd < 0:
+            return
+        if self.wire.unsent is not None:
+            self.head = data
+            self._have_it_wait(self._hand_over_when_written)
             return
         self.listener.spawn(self.wire.release(), self.address, data)
         self.wire.reader = None
+
+    def _hand_over_when_written(self):
+        """A client that asks, and does not read what it is answered, is cut by its wire in time."""
+        while self.wire.fd >= 0 and self.wire.unsent is not None:
+            gevent.sleep(LOOK_SECONDS)
+        if self.wire.fd >= 0:
+            self._hand_over(self.head)
 
     def lost(self, why: str) -> None:
         """The client went."""
@@ -105,10 +125,14 @@ class Waiting:
 
 
 class Input:
-    """What pywsgi reads a request from: bytes that came already, then the socket."""
+    """What pywsgi reads a request from: bytes that came already, then the socket.
+
+    A client that sends too slowly is taken for one that is gone: it would hold a greenlet for ever.
+    """
 
     def __init__(self, sock: Any, early: bytes) -> None:
         self._socket, self.rest = sock, early
+        self._until = 0.0  # when its patience is over; 0: nothing was waited for yet
         self.closed = False
 
     def readline(self, limit: int = -1) -> bytes:
@@ -128,7 +152,13 @@ class Input:
         self.closed = True
 
     def _more(self):
-        data = self._socket.recv(65536)
+        now = time.monotonic()
+        self._until = self._until or now + BODY_SECONDS
+        data = b""
+        if now < self._until:
+            with gevent.Timeout(self._until - now, False):
+                data = self._socket.recv(65536)
+        self._until += len(data) / BODY_RATE
         self.rest += data
         return bool(data)
 

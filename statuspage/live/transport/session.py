@@ -4,17 +4,19 @@ Nothing here yields while it sends or closes: whoever sends to a thousand client
 A session that only listens costs its few fields: no greenlet, no queue, no timer of its own.
 """
 
-import base64
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engineio import packet
 
 from . import frames, traffic
 from .websocket import WebSocket
-from .wire import SLOW, Wire
+from .wire import DEAF, SLOW, Wire
+
+if TYPE_CHECKING:
+    from .probe import Probe
 
 PACKETS_PER_POLL = 16  # python-engineio clients refuse a payload with more
 WORTH_DEFLATING = 512  # bytes: below it goes what one client alone is sent
@@ -91,10 +93,19 @@ class Session:
             return
         if self.server.log_traffic:
             traffic.sent(self.sid, pkt.data)
-        socket = self.socket
-        if socket is not None:
-            socket.wire.send(deflated(pkt) if socket.deflate else framed(pkt))
-        elif self.queue.qsize() >= self.server.max_backlog:
+        if self.socket is None:
+            with self.server.moving:
+                if self.socket is None:
+                    self._keep(pkt)
+                    return
+        self._write(self.socket, pkt)
+
+    def _write(self, socket: WebSocket, pkt: Any) -> None:
+        socket.wire.send(deflated(pkt) if socket.deflate else framed(pkt))
+
+    def _keep(self, pkt: Any) -> None:
+        """For the next poll."""
+        if self.queue.qsize() >= self.server.max_backlog:
             traffic.cut[SLOW] += 1
             traffic.log.info("%s is too slow, closed", traffic.alias(self.sid))
             self.close(wait=False, reason=SLOW)
@@ -148,6 +159,8 @@ class Session:
         if self.closing:
             return
         self.closing, self.wire = True, None
+        if self.probe:
+            self.probe.give_up()
         self.lingering = linger and self.socket is None
         if self.socket is None:
             if last:
@@ -229,7 +242,7 @@ class Session:
 
     def lost(self, why: str) -> None:
         """Its WebSocket is over."""
-        self.close(wait=False, reason=SLOW if why == SLOW else self.server.reason.TRANSPORT_CLOSE)
+        self.close(wait=False, reason=why if why in (SLOW, DEAF) else self.server.reason.TRANSPORT_CLOSE)
 
     # Being alive
 
@@ -256,57 +269,33 @@ class Session:
         """The next packets, as soon as there is one; an empty list when the session has ended."""
         empty = self.server.get_queue_empty_exception()
         patience = self.server.ping_interval + self.server.ping_timeout
+        queue = self.queue  # a WebSocket may take the session over meanwhile
         packets: list = []
         try:
-            packets.append(self.queue.get(timeout=patience))
+            packets.append(queue.get(timeout=patience))
             while packets[-1] is not None and len(packets) < most:
-                packets.append(self.queue.get(block=False))
+                packets.append(queue.get(block=False))
         except empty:
             pass
         if packets and packets[-1] is None:
-            self.queue.put(packets.pop())  # for the next one that asks
+            queue.put(packets.pop())  # for the next one that asks
         return packets
 
     def adopt(self, socket: WebSocket) -> None:
         """From now on it is served over this WebSocket."""
-        self.socket, socket.owner = socket, self
-        self.form = "deflated" if socket.deflate else "frame"
-        if isinstance(socket.wire, Wire) and not self.server.log_traffic:
-            self.wire = socket.wire
-        waiting, self.queue = self.queue, None
-        while waiting and waiting.qsize():
-            self.send(waiting.get())
-
-
-class Probe:
-    """A WebSocket that a polling session tries: the exchange of the specification's "Upgrade"."""
-
-    def __init__(self, session: Session, socket: WebSocket):
-        self.session, self.socket = session, socket
-        self.since = time.monotonic()
-        self.succeeds = False  # it has proved itself: polling is about to end
-        session.probe, socket.owner = self, self
-
-    def take(self, message: str | bytes) -> None:
-        session = self.session
-        if session.closing or message != ("5" if self.succeeds else "2probe"):
-            self.give_up()
-        elif self.succeeds:
-            session.probe = None
-            session.adopt(self.socket)
-        else:
-            self.succeeds = True
-            self.socket.send("3probe")
-            if session.polling:
-                session.queue.put(NOOP)  # the poll that waits is let go
-
-    def give_up(self) -> None:
-        """Polling goes on as before."""
-        self.session.probe = self.socket.owner = None
-        self.socket.close(frames.PROTOCOL_ERROR)
-
-    def lost(self, why: str) -> None:
-        self.session.probe = None
+        with self.server.moving:  # what is sent from now on goes behind what waited
+            socket.owner = self
+            waiting, self.queue = self.queue, None
+            while waiting and waiting.qsize():
+                pkt = waiting.get()
+                if pkt is not NOOP:
+                    self._write(socket, pkt)
+            if self.polling:
+                waiting.put(NOOP)  # the poll that waits is let go
+            self.form = "deflated" if socket.deflate else "frame"
+            self.socket = socket
+            if isinstance(socket.wire, Wire) and not self.server.log_traffic:
+                self.wire = socket.wire
 
 
 def framed(pkt: Any) -> bytes:
@@ -331,9 +320,3 @@ def deflated(pkt: Any) -> bytes:
 def shortest(plain: bytes, pack: Callable[[], bytes]) -> bytes:
     """This frame, or the same compressed if that is worth it and makes it shorter."""
     return min(pack(), plain, key=len) if len(plain) >= WORTH_DEFLATING else plain
-
-
-def payload(packets: list[Any]) -> bytes:
-    """The packets as one polling body (Engine.IO protocol, "HTTP long-polling")."""
-    parts = ("b" + base64.b64encode(p.data).decode() if p.binary else p.encode() for p in packets)
-    return "\x1e".join(parts).encode("utf-8", "replace")

@@ -73,7 +73,7 @@ def test_a_peer_that_reads_nothing_is_cut_in_time(start):
     sock.sendall(request + masked(b'40{"name":"deaf"}'))
     sid = until(lambda: site.state["clients"].get("deaf"))
     site.http.post(f"/send/{sid}", params={"size": 3_000_000, "count": 4})
-    until(lambda: ["deaf", "transport close"] in site.state["left"], seconds=4)
+    until(lambda: ["deaf", "it reads nothing"] in site.state["left"], seconds=4)
     assert site.state["sessions"] == 0
 
 
