@@ -476,3 +476,29 @@ def test_a_view_that_cannot_be_is_not_found(cast, acme, view):
     with pytest.raises(NotFound):
         acme.board(cast.acme.scope, view)
     assert acme.boards == {}
+
+
+def test_a_burst_is_one_change_at_once_and_one_for_all_the_rest_when_the_interval_is_over(cast, acme):
+    """However many ring meanwhile. Data clients get every event."""
+    acme.push_interval = 3600.0
+    page, data = admit(acme, cast.acme.scope, view="page"), admit(acme, cast.acme.scope)
+    entry.enter_board(acme, page, None)
+    entry.enter_data(acme, data, entry.data_rooms(cast.acme.scope), None)
+    page.connection.heard.clear(), data.connection.heard.clear()
+
+    def edit(number: int) -> None:
+        with transaction(cast.acme):
+            cast.acme_service.update(name=f"Name {number}")
+        acme.advance()
+        acme.push_due()
+
+    for number in range(30):
+        edit(number)
+    assert page.connection.names == ["change"]
+    assert "Name 0" in page.connection.heard[0].payload["html"]
+    assert data.connection.names.count("service-update") == 30
+    acme.push_interval = 0.0
+    acme.push_due()
+    acme.push_due()
+    assert page.connection.names == ["change"] * 2
+    assert "Name 29" in page.connection.heard[1].payload["html"]
