@@ -85,6 +85,7 @@ PAUSE = 0.02  # seconds that the handlers of some clients take
 left: list = []  # (name, reason) of every client with a name that left
 names: dict = {}  # sid: name
 pausing: set = set()  # sids whose handlers take their time
+streams: dict = {}  # those on wires, and their wires
 gates: dict = {}  # what slow handlers wait for, by the name of their client
 
 
@@ -179,6 +180,7 @@ def census():
         "sessions": len(socketio.server.eio.sockets),
         "environs": len(socketio.server.environ),
         "pausing": len(pausing),
+        "streams": len(streams),
     }
 
 
@@ -226,6 +228,8 @@ def broadcast():
         sessions = filter(None, (transport.session(socketio, sid) for sid in sids))
         for other in transport.spread(encoded, [SimpleNamespace(outlet=session) for session in sessions]):
             other.outlet.send(encoded)
+        for wire in list(streams.values()):
+            wire.send(b"data: " + text.encode() + b"\n\n")
     return ""
 
 
@@ -256,6 +260,31 @@ def stream():
             yield "event: head\ndata: {}\n\n"
 
     return flask.Response(lines(), mimetype="text/event-stream")
+
+
+class Events:
+    """A stream on a wire of its own, as the product's are."""
+
+    max_pieces = 100
+
+    def serve(self, wire):
+        streams[self], wire.reader = wire, self
+        wire.send(b"event: head\ndata: {}\n\n")
+
+    def receive(self, data):
+        pass
+
+    def lost(self, why):
+        del streams[self]
+
+    def close(self):
+        """Its client had gone before there was a wire."""
+
+
+@app.get("/events")
+def events():
+    flask.request.environ["transport.stream"] = Events()
+    return flask.Response(iter(()), mimetype="text/event-stream")
 
 
 @app.get("/hold")

@@ -49,6 +49,10 @@ WAYS: dict[str, list[Step]] = {
     "before its disconnect handler, which takes its time": [
         Step(SOCKET + masked(b'40{"pauses":true}'), b"40{")
     ],
+    "in its disconnect handler": [
+        Step(SOCKET + masked(b'40{"pauses":true}'), b"40{"),
+        Step(masked(b"41")),
+    ],
     "in a room": [Step(JOINED, b"40{")],
     "without reading": [Step(JOINED + masked(b'42["echo","' + b"x" * 60_000 + b'"]') * 4)],
     "after a broken frame": [Step(JOINED, b"40{"), Step(b"\xff\xff\xff\xff")],
@@ -65,6 +69,7 @@ WAYS: dict[str, list[Step]] = {
         Step(masked(b"5") + masked(b"40"), b"40{"),
     ],
     "in a stream": [Step(b"GET /stream" + HEAD + b"\r\n", b"event: head")],
+    "in a stream on a wire": [Step(b"GET /events" + HEAD + b"\r\n", b"event: head")],
 }
 
 

@@ -13,7 +13,7 @@ from tests.live.transport.wire import DEADLINE, until
 
 CLIENTS = 100_000 if "SOAK" in os.environ else 10_000
 FIRST = 4000  # after so many as many are here at once, and as much memory is in use, as ever will be
-KEPT = ("descriptors", "greenlets", "rooms", "sessions", "environs", "pausing")
+KEPT = ("descriptors", "greenlets", "rooms", "sessions", "environs", "pausing", "streams")
 IMPATIENT = {"ping_interval": 0.5, "ping_timeout": 0.5, "connect_timeout": 0.5, "upgrade_timeout": 0.5}
 
 
