@@ -118,8 +118,10 @@ class Ledger:
             try:
                 self._introduce()
                 self._overflowed |= len(self._seats) == LONGEST
-                while self._seats:
-                    self._write_seats([self._seats.popleft() for _ in range(min(BATCH, len(self._seats)))])
+                left = len(self._seats)  # who comes meanwhile is of the next turn: batches stay large
+                while left > 0:
+                    self._write_seats([self._seats.popleft() for _ in range(min(BATCH, left))])
+                    left -= BATCH
                     time.sleep(PAUSE)
                 self._end_forgotten()
                 self._write_numbers()

@@ -1,9 +1,11 @@
 """How soon a change is on the other node, and what it costs when everybody comes back at once."""
 
+import json
 import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -14,11 +16,13 @@ from bench.contenders import SOCKET_PATH
 from bench.herd import Herd
 from bench.load import Load, allow_descriptors
 from bench.mark import mark
+from bench.writer import LENGTH
 from tests.browser.latency import delays as delays_of
 from tests.browser.latency import record
 from tests.browser.visit import Visit
 from tests.cluster.cluster import ORGANIZATION, Cluster
 from tests.live.listener import Listener
+from tests.proxies import eventually
 from tests.server import Server
 
 pytestmark = pytest.mark.alone
@@ -103,8 +107,8 @@ def metrics(server: Server) -> str:
     return httpx.get(server.url + "/metrics").text
 
 
-CLIENTS = 5_000
-MISSED = (1, 2, 3)  # numbers of broadcasts
+CLIENTS, VIEWERS = 4_000, 1_000  # of the data, and of the page
+MISSED, EDIT = (1, 2, 3), 4  # numbers of broadcasts, and of an edit that pages show too
 STATEMENTS = 300  # most of them write down, in batches of a hundred, who is connected
 OTHERS = ("/acme", "/globex", f"/api/status?organizationId={ORGANIZATION}", "/embed/acme")
 PATIENCE = 0.25  # seconds that the slowest of a hundred other requests may take meanwhile
@@ -112,10 +116,11 @@ PATIENCE = 0.25  # seconds that the slowest of a hundred other requests may take
 
 @pytest.mark.timeout(120)
 def test_five_thousand_come_back_at_once(tmp_path):
-    """After a kill -9: all are current again, no request fails, and others hardly notice."""
+    """After a kill -9, to a process that knows nothing yet: all are current again, no request fails, and
+    others hardly notice."""
     build()
     allow_descriptors()
-    with Server(tmp_path / "instance", LOG_LEVEL="warning") as server, Load() as load:
+    with Server(tmp_path / "instance", LOG_LEVEL="warning") as server, Load() as load, Load() as viewers:
         token = {"Authorization": f"Bearer {server.token}"}
         cursor = httpx.get(f"{server.url}/api/status?organizationId={ORGANIZATION}").json()["cursor"]
 
@@ -124,24 +129,41 @@ def test_five_thousand_come_back_at_once(tmp_path):
             body = {"type": "service-update", "data": data, "organizationId": ORGANIZATION}
             httpx.post(f"{server.url}/api/websocket/broadcast", json=body, headers=token).raise_for_status()
 
+        def edit(number: int) -> None:
+            words = {"description": mark(number, LENGTH, plain=True)}
+            httpx.patch(f"{server.url}/api/services/service-1", json=words, headers=token).raise_for_status()
+
+        def come_back(load: Load, clients: int, view: str) -> float:
+            claim = {"organizationId": ORGANIZATION, "cursor": cursor, "view": view}
+            words = json.dumps(["authenticate", claim], separators=(",", ":"))
+            strict = int(view == "data")
+            return load.connect(server.port, clients, words, path=SOCKET_PATH, window=clients, strict=strict)
+
         for number in MISSED:
             tell(number)
+        edit(EDIT)
         server.kill()
         server.start()
-        httpx.get(server.url + "/acme").raise_for_status()
         before = statements(server)
-        claim = f'["authenticate",{{"organizationId":"{ORGANIZATION}","cursor":"{cursor}"}}]'
-        with Herd(server.port, *OTHERS, seconds=2, rate=60) as herd:
-            seconds = load.connect(server.port, CLIENTS, claim, path=SOCKET_PATH, window=1_000)
+        with (
+            Herd(server.port, *OTHERS, seconds=4, rate=60) as herd,
+            ThreadPoolExecutor() as both,
+        ):
+            coming = both.submit(come_back, viewers, VIEWERS, "page")
+            seconds = max(come_back(load, CLIENTS, "data"), coming.result())
             others = herd.answers()
-        load.wait(MISSED[-1], CLIENTS)  # each of them, once and in order, by everybody
+        load.wait(EDIT, CLIENTS)  # each of them, once and in order, by everybody
+        viewers.wait(EDIT, VIEWERS)
+        eventually(lambda: "statuspage_unwritten 0.0" in metrics(server))  # who is connected, in the database
         cost = statements(server) - before
-        print(f"{CLIENTS} came back in {seconds:.1f} s, with {cost:.0f} statements")
+        print(f"{CLIENTS + VIEWERS} came back in {seconds:.1f} s, with {cost:.0f} statements")
         print(f"Of others' requests meanwhile the p99 is {others.p99 * 1000:.0f} ms")
-        assert 'statuspage_replays_total{source="reset"} 0.0' in metrics(server)
-        tell(MISSED[-1] + 1)
-        load.wait(MISSED[-1] + 1, CLIENTS)
+        assert f'statuspage_replays_total{{source="memory"}} {CLIENTS:.1f}' in metrics(server)
+        tell(EDIT + 1)
+        edit(EDIT + 2)
+        load.wait(EDIT + 2, CLIENTS)
+        viewers.wait(EDIT + 2, VIEWERS)
         assert cost < STATEMENTS
         assert others.p99 < PATIENCE
-        assert f'statuspage_connections{{transport="websocket"}} {CLIENTS:.1f}' in metrics(server)
+        assert f'statuspage_connections{{transport="websocket"}} {CLIENTS + VIEWERS:.1f}' in metrics(server)
         assert "Traceback" not in server.log

@@ -106,6 +106,24 @@ def test_thousands_who_come_at_once_are_a_few_statements(asked, ledger, sit):
     assert len(rows()) == 5000
 
 
+def test_who_comes_while_others_are_written_is_of_the_next_turn(ledger, sit, monkeypatch):
+    """A crowd that is still coming would make a transaction of every few."""
+    write, sizes = ledger._write_seats, []
+
+    def and_one_more_comes(batch):
+        sizes.append(len(batch))
+        write(batch)
+        sit(f"late-{len(sizes)}")
+
+    monkeypatch.setattr(ledger, "_write_seats", and_one_more_comes)
+    for number in range(BATCH + 1):
+        sit(f"client-{number}")
+    ledger.write()
+    assert (sizes, ledger.waiting) == ([BATCH, 1], 2)
+    ledger.write()
+    assert (sizes[2:], ledger.waiting) == ([2], 1)
+
+
 def test_an_address_is_a_hash_that_nobody_can_make_tomorrow(ledger, sit, monkeypatch):
     sit("one"), sit("two"), sit("other", address="203.0.113.8")
     ledger.write()
