@@ -71,8 +71,10 @@ class Artist:
         drawing.add(f"{path[1:]}/badge.svg", self._ask.get(f"{path}/badge.svg", at))
         query = _query(place)
         drawing.add(json_name(place, "status"), self._ask.get("/api/status", at, query))
-        incidents = self._ask.all_of("/api/incidents", at, query, MOST_LISTED)
-        drawing.add(json_name(place, "incidents"), dated(incidents, at))
+        for which in ("", "open"):
+            wish = {**query, "status": which} if which else query
+            incidents = self._ask.all_of("/api/incidents", at, wish, MOST_LISTED)
+            drawing.add(json_name(place, "incidents", which), dated(incidents, at))
         for noun in ("services", "groups"):
             found = self._ask.all_of(f"/api/{noun}", at, query)
             drawing.add(json_name(place, noun), dated(found, at))

@@ -7,6 +7,7 @@
     /embed/acme              embed/acme.html, with ?view=full embed/acme.full.html
     /api/status?organizationId=A&tenantId=B    api/status/A/B.json, without a tenant api/status/A.json;
                              so services and incidents
+    /api/incidents?organizationId=A&tenantId=B&status=open    api/incidents/A/B.open.json, as above
     /api/services/ID, /api/incidents/ID        api/services/ID.json, api/incidents/ID.json
     /api/incidents/ID/updates                  api/incidents/ID/updates.json
     /                        index.html
@@ -24,8 +25,10 @@ from ..models.snapshot import Place
 LOGOS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/svg+xml": "svg"}
 
 
-def json_name(place: Place, noun: str) -> str:
-    return "/".join(filter(None, ("api", noun, place.organization_id, place.tenant_id))) + ".json"
+def json_name(place: Place, noun: str, which: str = "") -> str:
+    """`which` of them, where it is not all."""
+    words = filter(None, ("api", noun, place.organization_id, place.tenant_id))
+    return "/".join(words) + (f".{which}.json" if which else ".json")
 
 
 def version_of(*facts: Any) -> str:

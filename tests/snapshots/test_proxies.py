@@ -57,6 +57,9 @@ PROGRAMS = (
     STATUS.replace("status", "groups"),
     f"{STATUS.replace('status', 'groups')}&tenantId=tenant-789",
     STATUS.replace("status", "incidents"),
+    f"{STATUS.replace('status', 'incidents')}&status=open",
+    "/api/incidents?status=open&organizationId=org-456",
+    f"{STATUS.replace('status', 'incidents')}&tenantId=tenant-789&status=open",
 )
 OTHERS = ("/acme/history.atom", "/acme/north/history.atom", "/acme/badge.svg", "/embed.js", "/robots.txt")
 ITEMS = ("/api/incidents/an-id", "/api/incidents/an-id/updates", "/api/services/an-id", "/api/groups/an-id")
@@ -75,7 +78,7 @@ UNTOLD = (
     f"{STATUS}&scope=all",
     f"{STATUS}&tenantId=",
     f"{STATUS}&tenantId=tenant-789&scope=all",
-    "/api/incidents?organizationId=org-456&status=open",
+    "/api/incidents?organizationId=org-456&status=resolved",
     "/api/incidents?organizationId=org-456&limit=1",
     "/api/incidents?limit=1&organizationId=org-456",
     "/api/incidents?organizationId=org-456&after=x",
@@ -122,7 +125,7 @@ def _is_written(files, path, answer) -> bool:
     parts = urlsplit(path)
     query = dict(parse_qsl(parts.query))
     steps = [parts.path[1:], query["organizationId"], *filter(None, [query.get("tenantId")])]
-    file = files / f"{'/'.join(steps)}.json"
+    file = files / f"{'.'.join(['/'.join(steps), *filter(None, [query.get('status')])])}.json"
     return file.exists() and json.loads(file.read_text()) | {"asOf": ""} == answer | {"asOf": ""}
 
 
