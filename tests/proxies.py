@@ -128,7 +128,8 @@ class Nginx(Proxy):
         for port, node in zip((5001, 5002), self.nodes, strict=True):
             text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{node.port}")
         text = text.replace("/var/lib/statuspage/snapshots", str(self.snapshots))
-        text = text.replace("listen 80;", f"listen 127.0.0.1:{free_port()};")
+        another = next(port for port in iter(free_port, None) if port != self.port)
+        text = text.replace("listen 80;", f"listen 127.0.0.1:{another};")
         text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{self.port} ssl")
         user = "user root; " if os.getuid() == 0 else ""  # who else may read a test's folder
         text = text.replace("worker_processes auto", f"{user}worker_processes 1")
