@@ -14,7 +14,6 @@ from ..database import Gone, database_time, db, give_back_space, let_go, transac
 from . import event, idempotency, session
 from .batch import of_nobody
 from .connection import Connection
-from .consumer import Consumer
 from .figure import LENGTHS, Figure
 from .idempotency import IdempotentRequest
 from .incident import MessageEdit
@@ -45,14 +44,16 @@ PASSING = (
     Passing(Invitation, lambda before: Invitation.expires_at < before),
     Passing(IdempotentRequest, lambda before: IdempotentRequest.created_at < before - idempotency.KEPT),
     Passing(MessageEdit, lambda before: MessageEdit.edited_at < before, "EVENT_DAYS"),
-    Passing(Consumer, lambda before: Consumer.seen_at < before, "EVENT_DAYS"),  # its lines are gone by then
     Passing(Connection, lambda before: Connection.until < before, "CONNECTION_DAYS"),
     Passing(Reach, lambda before: Reach.at < before, "ANALYTICS_DAYS"),
     Passing(Usage, lambda before: Usage.at < before, "ANALYTICS_DAYS"),
     Passing(Figure, lambda before: Figure.span.in_(LENGTHS) & (Figure.at < before), "ANALYTICS_DAYS"),
     *(Passing(model, of_nobody(model)) for model in (Connection, Reach, Usage, Figure)),
 )
-"""All that is pruned, beside the log itself: a table that grows has its line here."""
+"""All that is pruned, beside the log itself: a table that grows has its line here.
+
+Consumers stay: one that comes back after its lines are gone must be told so. They are few: consumer.MOST.
+"""
 
 
 def pruning(settings: Mapping[str, Any]) -> Callable[[Callable[[], bool]], None]:

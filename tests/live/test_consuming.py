@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from statuspage.live.consuming import Acknowledgements
 from statuspage.live.message import Cursor
 from statuspage.live.sockets import Sockets
 from statuspage.models import consumer as consumers
+from statuspage.models import retention
 from statuspage.models.consumer import Consumer
 from statuspage.models.errors import Refusal
+from statuspage.models.event import Event
 from statuspage.models.role import Role
 from statuspage.models.scope import Scope
 from statuspage.models.token import ApiToken
@@ -102,6 +105,15 @@ def tell(cast, hub):
         return id
 
     return tell
+
+
+def age_everything(days: float) -> None:
+    """All lines, and when consumers were heard of, are so many days older."""
+    with transaction():
+        for line in db.session.query(Event):
+            line.created_at -= timedelta(days=days)
+        for row in db.session.query(Consumer):
+            row.seen_at -= timedelta(days=days)
 
 
 def kept(user_id: str, name: str = "billing") -> str | None:
@@ -208,6 +220,18 @@ def test_one_that_is_too_far_behind_is_reset_until_it_acknowledges_that(cast, ca
         assert again.ids == [id]
         with transaction(cast.acme):
             cast.acme.renew_epoch()
+
+
+def test_one_that_was_away_until_its_lines_were_forgotten_is_told_so(cast, call, hub, tell):
+    call("acme-viewer").ask("authenticate", **MINE)
+    tell(3)
+    age_everything(days=400)
+    tell()
+    retention.pruning({"EVENT_DAYS": 365})(lambda: True)
+    hub.channels.clear()
+    one = call("acme-viewer")
+    told = one.ask("authenticate", **MINE)
+    assert (told["reset"], told["replayed"], "reset" in one.names) == (True, 0, True)
 
 
 @pytest.mark.one_database

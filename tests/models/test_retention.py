@@ -152,14 +152,18 @@ def test_what_has_ended_goes_and_what_has_not_stays(app, cast, monkeypatch):
         db.session.flush()
         for request in db.session.scalars(select(IdempotentRequest).limit(7)):
             request.created_at = now() - timedelta(hours=25)
-        viewer = cast.users["acme-viewer"].id
-        for number in range(3):
-            Consumer.register(cast.acme, None, user_id=viewer, consumer_id=str(number)).seen_at -= timedelta(
-                days=365 * number
-            )
     assert prune() >= 5
     assert (count(UserSession), count(Invitation), count(IdempotentRequest)) == (5, 7, 3)
     assert count(MessageEdit) == 1
+
+
+def test_a_consumer_stays_though_nothing_is_heard_of_it(app, cast):
+    """It may be listening, in an organization where nothing happens."""
+    with transaction(cast.acme):
+        viewer = cast.users["acme-viewer"].id
+        consumer = Consumer.register(cast.acme, None, user_id=viewer, consumer_id="billing")
+        consumer.seen_at -= timedelta(days=3 * 365)
+    prune()
     assert count(Consumer) == 1
 
 

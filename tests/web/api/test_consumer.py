@@ -4,9 +4,11 @@ import pytest
 
 from statuspage.database import db, transaction
 from statuspage.models import consumer as consumers
+from statuspage.models import retention
 from statuspage.models.consumer import Consumer
 from statuspage.models.role import Role
 from statuspage.models.token import ApiToken
+from tests.live.test_consuming import age_everything
 from tests.live.test_entry import cursor_of, ids_after, say
 
 NEW = {"organizationId": "org-456", "consumerId": "billing"}
@@ -91,6 +93,15 @@ def test_one_that_is_too_far_behind_is_told_where_to_go_on(api, cast, billing, a
         assert [event["id"] for event in waiting(api)["events"]] == [id]
         with transaction(cast.acme):
             cast.acme.renew_epoch()
+
+
+def test_one_that_was_away_until_its_lines_were_forgotten_is_told_so(api, cast, billing, app):
+    say(cast.acme, 3)
+    age_everything(days=400)
+    say(cast.acme)
+    retention.pruning({"EVENT_DAYS": 365})(lambda: True)
+    app.extensions["live"].hub.channels.clear()
+    assert waiting(api) == {"events": [], "cursor": cursor_of(cast.acme), "reset": True, "more": False}
 
 
 def test_it_may_begin_at_a_position_of_its_own(api, cast):
