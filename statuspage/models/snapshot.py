@@ -2,7 +2,8 @@
 
 A row names every file of its page before it is there, and goes together with the last. Whoever takes a page
 from the public holds the table alone, from before the files go until that is committed; whoever writes files
-holds the page's row, the very one that was there before he drew them. So no file comes back.
+holds the page's row, the very one that was there before he drew them, and takes back what he put there when
+his hold was lost. So no file comes back.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -145,6 +146,11 @@ def hold(id: str) -> Snapshot | None:
     return db.session.scalar(select(Snapshot).where(Snapshot.id == id).with_for_update())
 
 
+def still_held() -> None:
+    """Raises when the database has given this transaction up, and with it whatever it held."""
+    db.session.execute(select(literal(1)))
+
+
 def take_away(organization_id: str, tenant_id: str | None) -> list[str]:
     """The files of an organization's pages, or of one tenant's, which must go now; their rows go.
 
@@ -194,6 +200,26 @@ def compare(found: Set[str]) -> list[str]:
         if len(there) < len(row.files):
             row.stamp, row.files = "", there
     return [name for name in found if name not in known]
+
+
+def unknown(names: Set[str]) -> list[str]:
+    """Which of these files no row knows; a row that knows some is due, for they may not be of now.
+
+    Nobody else writes files until the transaction() ends in which it is called.
+    """
+    _take_turn()
+    known: set[str] = set()
+    for row in db.session.scalars(select(Snapshot)):
+        mine = row.files.keys() & names
+        if mine:
+            known |= mine
+            _doubt(row, mine)
+    return sorted(names - known)
+
+
+def _doubt(row: Snapshot, names: Set[str]) -> None:
+    row.stamp = ""
+    row.files = {name: "" if name in names else version for name, version in row.files.items()}
 
 
 def _take_turn() -> None:

@@ -10,7 +10,7 @@ import io
 import mimetypes
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,8 +36,8 @@ class Store(Protocol):
     def prepare(self, files: Mapping[str, bytes]) -> Any:
         """Bring the files near. Nobody sees them."""
 
-    def publish(self, prepared: Any) -> None:
-        """Put them in place, each at once."""
+    def publish(self, prepared: Any, still: Callable[[], None]) -> None:
+        """Put them in place, each at once. `still` is asked before each: what it raises ends this."""
 
     def discard(self, prepared: Any) -> None:
         """They are not wanted any more, or published."""
@@ -69,9 +69,10 @@ class Folder:
                 (folder / str(number)).write_bytes(content)
         return folder, list(files)
 
-    def publish(self, prepared: Any) -> None:
+    def publish(self, prepared: Any, still: Callable[[], None]) -> None:
         folder, names = prepared
         for number, name in enumerate(names):
+            still()
             with _disk():
                 place = self.site / name
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -137,8 +138,9 @@ class Bucket:
     def prepare(self, files: Mapping[str, bytes]) -> Any:
         return dict(files)
 
-    def publish(self, prepared: Any) -> None:
+    def publish(self, prepared: Any, still: Callable[[], None]) -> None:
         for name, content in prepared.items():
+            still()
             with _bucket():
                 self._client.put_object(
                     self._bucket,

@@ -24,6 +24,7 @@ SWEEP_SECONDS = 3600.0
 REST_SECONDS = 60.0  # until a page that could not be drawn is tried again
 ROUND_SECONDS = 5.0  # of writing, until it is asked again what is due: an organization before all tenants
 AT_ONCE = 50  # files: others who write, or hide a page, wait until they are in place
+ASK_SECONDS = 1.0  # of putting them there, until the database is asked whether the page's row is still held
 STATIC = "static/"  # of other builds they stay: pages of theirs may be open
 
 Due = list[tuple[Place, str | None]]
@@ -102,15 +103,20 @@ class Writer:
         known = self._announce(id, had, drawing)
         for some, last in _batches(drawing.files):
             prepared = self._store.prepare(some)
+            put: set[str] = set()
             try:
                 with transaction():
                     row = snapshot.hold(id)
                     if not row or (row.path, row.files) != (place.path, known) or _is_ahead(row, stamp):
                         return
-                    self._store.publish(prepared)
+                    put |= some.keys()
+                    self._store.publish(prepared, _asking_whether_it_is_held())
                     row.files = known = row.files | {name: drawing.versions[name] for name in some}
                     if last:
                         self._is_written(row, stamp, drawing)
+            except Exception:  # the hold may be lost: by one who was frozen, or whose database went away
+                self._take_back(put)
+                raise
             finally:
                 self._store.discard(prepared)
 
@@ -129,6 +135,18 @@ class Writer:
             return had
         with transaction():
             return snapshot.announce(id, had, drawing.files)
+
+    def _take_back(self, put: set[str]) -> None:
+        """Those of these files that no page has go: it may have been hidden meanwhile."""
+        names = {name for name in put if not name.startswith(STATIC)}
+        if not names:
+            return
+        try:
+            with transaction():
+                self._store.remove(snapshot.unknown(names))
+        except Exception:
+            self._swept_at = float("-inf")  # the next turn finds them
+            raise
 
     def _take_away(self, place: Place) -> None:
         with transaction():
@@ -177,6 +195,19 @@ def _batches(files: dict[str, bytes]) -> Iterator[tuple[dict[str, bytes], bool]]
     items = list(files.items())
     for start in range(0, max(1, len(items)), AT_ONCE):
         yield dict(items[start : start + AT_ONCE]), start + AT_ONCE >= len(items)
+
+
+def _asking_whether_it_is_held() -> Callable[[], None]:
+    """For Store.publish(). It also keeps the database from taking a slow bucket for a frozen writer."""
+    asked = time.monotonic()
+
+    def ask() -> None:
+        nonlocal asked
+        if time.monotonic() - asked > ASK_SECONDS:
+            snapshot.still_held()
+            asked = time.monotonic()
+
+    return ask
 
 
 def _is_ahead(row: Snapshot, stamp: str) -> bool:

@@ -123,7 +123,19 @@ def test_a_bucket_that_is_away_refuses_what_would_hide_a_page(app, cast, s3, buc
         cast.acme.update(visibility=Visibility.PRIVATE)
     assert db.session.get(Organization, "org-456", populate_existing=True).public
     with pytest.raises(Unreachable):
-        bucket.publish({"x": b""})
+        bucket.publish({"x": b""}, still=lambda: None)
+
+
+def test_who_lost_his_hold_puts_nothing_more(s3, bucket):
+    held = iter([None, Unreachable()])
+
+    def still():
+        if lost := next(held):
+            raise lost
+
+    with pytest.raises(Unreachable):
+        bucket.publish({"a": b"", "b": b"", "c": b""}, still)
+    assert list(s3.kind.objects) == ["of/status/a"]
 
 
 def test_an_object_that_the_bucket_keeps_refuses_it_too(app, cast, s3, bucket, monkeypatch):

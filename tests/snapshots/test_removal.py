@@ -188,10 +188,10 @@ def test_who_hides_it_waits_for_who_is_putting_files_in_place(app, cast, folder,
             hidden.set()
             db.session.remove()
 
-    def slowly(prepared):
+    def slowly(*words):
         publishing.set()
         was_hidden.append(hidden.wait(0.3))
-        publish(prepared)
+        publish(*words)
 
     monkeypatch.setattr(folder, "publish", slowly)
     hider = threading.Thread(target=hide)

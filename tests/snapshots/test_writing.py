@@ -25,7 +25,7 @@ from statuspage.models.status import IncidentStatus, ServiceStatus
 from statuspage.snapshots import drawing, visitor
 from statuspage.snapshots.past import Past
 from statuspage.web import document, feeds
-from tests.snapshots.conftest import write
+from tests.snapshots.conftest import put, write
 
 DAYS_AGO = now() - timedelta(days=30)
 
@@ -406,7 +406,7 @@ def test_an_old_snapshot_is_written_again(app, cast, folder, writer):
 
 
 def test_what_no_row_knows_is_swept_away(app, cast, folder, writer):
-    folder.publish(folder.prepare({"initech.html": b"of a database from before", "static/old.js": b""}))
+    put(folder, {"initech.html": b"of a database from before", "static/old.js": b""})
     write(writer)
     assert "initech.html" not in folder.names()
     assert "static/old.js" in folder.names(), "an open page may need it"
@@ -434,5 +434,5 @@ def test_what_killed_writers_left_goes_and_what_another_writes_now_stays(folder,
     os.utime(left[0], (0, 0))
     folder.discard_old()
     assert not left[0].exists()
-    folder.publish(written)
+    folder.publish(written, still=lambda: None)
     assert folder.names() == ["now.html"]
