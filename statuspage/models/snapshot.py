@@ -188,18 +188,18 @@ def take_all_away() -> None:
     db.session.execute(delete(Snapshot))
 
 
-def compare(found: Set[str]) -> list[str]:
-    """Which of these files no row knows; and a row that knows of files which are not among them is due.
+def compare(found: Set[str]) -> set[str]:
+    """Which of these files no row knew just now: ask unknown(). A row that knows of others is due.
 
-    Call it in a transaction().
+    It goes on knowing them, for they may have come since these were found. Call it in a transaction().
     """
     known: set[str] = set()
     for row in db.session.scalars(select(Snapshot).with_for_update()):
         known |= row.files.keys()
-        there = {name: version for name, version in row.files.items() if name in found}
-        if len(there) < len(row.files):
-            row.stamp, row.files = "", there
-    return [name for name in found if name not in known]
+        missing = row.files.keys() - found
+        if missing:
+            _doubt(row, missing)
+    return set(found - known)
 
 
 def unknown(names: Set[str]) -> list[str]:

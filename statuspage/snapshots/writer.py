@@ -136,9 +136,9 @@ class Writer:
         with transaction():
             return snapshot.announce(id, had, drawing.files)
 
-    def _take_back(self, put: set[str]) -> None:
+    def _take_back(self, names: set[str]) -> None:
         """Those of these files that no page has go: it may have been hidden meanwhile."""
-        names = {name for name in put if not name.startswith(STATIC)}
+        names = {name for name in names if not name.startswith(STATIC)}
         if not names:
             return
         try:
@@ -186,7 +186,7 @@ class Writer:
         found = set(self._store.names())
         with transaction():  # read later than the files: each was known before it was there
             unknown = snapshot.compare(found)
-        self._remove(unknown)
+        self._take_back(unknown)
         self._swept_at = time.monotonic()
 
 

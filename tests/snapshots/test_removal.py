@@ -2,6 +2,8 @@
 
 import io
 import threading
+import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,7 +15,8 @@ from statuspage.models.incident import Incident
 from statuspage.models.organization import Organization
 from statuspage.models.status import ServiceStatus, Visibility
 from statuspage.snapshots.store import Unreachable
-from tests.snapshots.conftest import write
+from statuspage.snapshots.writer import Writer
+from tests.snapshots.conftest import put, write
 
 ENDS = {
     "organization private": lambda cast: cast.acme.update(visibility=Visibility.PRIVATE),
@@ -170,6 +173,46 @@ def test_who_was_drawing_a_deleted_incident_puts_nothing_back(app, cast, folder,
     write(writer)
     assert deleted
     assert of(folder, incident.id) == []
+
+
+def test_a_sweep_forgets_nothing_that_was_put_in_place_after_it_looked(
+    app, cast, folder, writer, monkeypatch
+):
+    names, steps = folder.names, iter(range(1))
+
+    def and_then_write():
+        found = names()
+        if next(steps, None) is not None:
+            with app.app_context():
+                write(writer)
+            assert of(folder, "acme", "org-456")
+        return found
+
+    writer._swept_at = time.monotonic()
+    monkeypatch.setattr(folder, "names", and_then_write)
+    Writer(app, folder)._sweep_if_due()  # of another process
+    with transaction(cast.acme):
+        cast.acme.update(visibility=Visibility.PRIVATE)
+    assert of(folder, "acme", "org-456") == []
+
+
+def test_a_sweep_removes_nothing_that_a_page_has_got_meanwhile(app, cast, folder, writer, monkeypatch):
+    put(folder, {"acme.html": b"of a database from before", "initech.html": b"so is this"})
+    steps = iter(range(1))
+
+    @contextmanager
+    def and_then_write():
+        with transaction():
+            yield
+        if next(steps, None) is not None:
+            with app.app_context():
+                write(writer)
+
+    writer._swept_at = time.monotonic()
+    monkeypatch.setattr("statuspage.snapshots.writer.transaction", and_then_write)
+    Writer(app, folder)._sweep_if_due()
+    assert "initech.html" not in folder.names()
+    assert b"Acme" in (folder.site / "acme.html").read_bytes()
 
 
 def test_who_hides_it_waits_for_who_is_putting_files_in_place(app, cast, folder, writer, monkeypatch):
