@@ -13,13 +13,14 @@ PACKAGE = ROOT / "statuspage"
 MAY_IMPORT = {
     "clock": set(),
     "config": set(),
+    "threads": set(),
     "database": {"clock"},
-    "models": {"clock", "config", "database"},
+    "models": {"clock", "config", "database", "threads"},
     "jobs": {"clock", "config", "database", "models"},
     "backup": {"clock", "config", "database", "models"},
     "schemas": {"models.status", "models.access", "models.event"},
     "live": {"clock", "config", "database", "models", "schemas", "logs"},
-    "snapshots": {"clock", "config", "database", "models", "live", "web"},
+    "snapshots": {"clock", "config", "database", "models", "live", "threads", "web"},
     "logs": {"clock"},
     "web": {"clock", "config", "database", "models", "schemas", "live", "logs"},
 }

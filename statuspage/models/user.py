@@ -1,18 +1,17 @@
 """User: a person who signs in, or a service user that only holds tokens."""
 
 from base64 import b64encode
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from gevent import get_hub, monkey
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..clock import now
 from ..database import Model, db, new_id
+from ..threads import in_a_thread
 from .errors import Conflict, Invalid
 
 _hasher = PasswordHasher()  # Argon2id, the library's current recommendation (RFC 9106)
@@ -59,7 +58,7 @@ class User(Model):
         """Slow on purpose: call it outside transactions. No connection is held meanwhile."""
         hash = self.password_hash
         db.session.rollback()
-        return _slowly(_verify, hash or _nobodys_hash(), password) and bool(hash)
+        return in_a_thread(_verify, hash or _nobodys_hash(), password) and bool(hash)
 
     def as_json(self) -> dict[str, Any]:
         return {"id": self.id, "name": self.name, "email": self.email, "operator": self.operator}
@@ -81,14 +80,7 @@ def hash_password(password: str) -> str:
     """Argon2id. Slow on purpose: call it outside transactions. Invalid (field `password`) for a weak one."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise Invalid(f"Choose a password of {SHORTEST} to {LONGEST} characters.", "password")
-    return _slowly(_hasher.hash, password)
-
-
-def _slowly(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Run it in a thread where greenlets share this one: Argon2 holds no lock, and the others go on."""
-    if monkey.is_module_patched("threading"):
-        return get_hub().threadpool.apply(work, arguments)
-    return work(*arguments)
+    return in_a_thread(_hasher.hash, password)  # Argon2 holds no lock there: the others go on
 
 
 def _verify(hash: str, password: str) -> bool:

@@ -6,6 +6,7 @@ or not at all. Every failure is an Unreachable.
 
 from __future__ import annotations
 
+import errno
 import io
 import mimetypes
 import os
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from ..database import new_id
+from ..threads import in_a_thread
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -46,7 +48,7 @@ class Store(Protocol):
         """They are gone when this returns, or were never there."""
 
     def discard_old(self) -> None:
-        """What writers that were killed have left near goes."""
+        """What writers that were killed have left near goes, and what a loss of power has left empty."""
 
     def names(self) -> list[str]:
         """The names of all files, in order."""
@@ -65,24 +67,27 @@ class Folder:
         folder = self._new / new_id()
         with _disk():
             folder.mkdir()
-            for number, content in enumerate(files.values()):
-                (folder / str(number)).write_bytes(content)
+            in_a_thread(_write, folder, list(files.values()))
         return folder, list(files)
 
     def publish(self, prepared: Any, still: Callable[[], None]) -> None:
         folder, names = prepared
+        changed = set()
         for number, name in enumerate(names):
             still()
             with _disk():
                 place = self.site / name
                 place.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(folder / str(number), place)
+                changed.add(place.parent)
+        with _disk():
+            in_a_thread(_keep, changed)
 
     def discard(self, prepared: Any) -> None:
         shutil.rmtree(prepared[0], ignore_errors=True)
 
     def discard_old(self) -> None:
-        """What writers that were killed have left; by the disk's clock, for each node has its own."""
+        """By the disk's clock, for each node has its own."""
         newest = self._new / new_id()
         with _disk():
             newest.mkdir()
@@ -92,24 +97,32 @@ class Folder:
             with suppress(FileNotFoundError):
                 if now - folder.stat().st_mtime > LEFT_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)
+        for name in self.names():
+            with _disk(), suppress(FileNotFoundError):
+                if not (self.site / name).stat().st_size:
+                    (self.site / name).unlink()
 
     def remove(self, names: Iterable[str]) -> None:
+        changed = set()
         for name in names:
             place = self.site / name
             with _disk(), suppress(FileNotFoundError, NotADirectoryError):
                 place.unlink()
-            self._remove_empty(place.parent)
+            changed.add(self._remove_empty(place.parent))
+        with _disk():
+            in_a_thread(_keep, changed)
 
-    def _remove_empty(self, folder: Path) -> None:
-        """Its name is a page's, which nobody shall read any more."""
+    def _remove_empty(self, folder: Path) -> Path:
+        """Its name is a page's, which nobody shall read any more. What is left around it."""
         while folder != self.site:
             try:
                 folder.rmdir()
             except FileNotFoundError:
                 pass
             except OSError:
-                return
+                break
             folder = folder.parent
+        return folder
 
     def names(self) -> list[str]:
         with _disk():
@@ -182,6 +195,29 @@ class Bucket:
 def content_type(name: str) -> str:
     suffix = Path(name).suffix
     return TYPES.get(suffix) or mimetypes.types_map.get(suffix, "application/octet-stream")
+
+
+def _write(folder: Path, contents: Iterable[bytes]) -> None:
+    """On the disk, whatever happens to its power: a row will say that they are there."""
+    for number, content in enumerate(contents):
+        with (folder / str(number)).open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _keep(folders: Iterable[Path]) -> None:
+    """Which files are in them, and no more are, whatever happens to the disk's power."""
+    for folder in folders:
+        with suppress(FileNotFoundError):  # another one has emptied it
+            opened = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(opened)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # some disks that machines share cannot do that
+                    raise
+            finally:
+                os.close(opened)
 
 
 @contextmanager

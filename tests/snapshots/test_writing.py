@@ -1,8 +1,10 @@
 """What a snapshot says: what the server would, marked with its age; and that it follows every change."""
 
+import errno
 import json
 import os
 import re
+import stat
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -406,7 +408,7 @@ def test_an_old_snapshot_is_written_again(app, cast, folder, writer):
 
 
 def test_what_no_row_knows_is_swept_away(app, cast, folder, writer):
-    put(folder, {"initech.html": b"of a database from before", "static/old.js": b""})
+    put(folder, {"initech.html": b"of a database from before", "static/old.js": b"old"})
     write(writer)
     assert "initech.html" not in folder.names()
     assert "static/old.js" in folder.names(), "an open page may need it"
@@ -436,3 +438,50 @@ def test_what_killed_writers_left_goes_and_what_another_writes_now_stays(folder,
     assert not left[0].exists()
     folder.publish(written, still=lambda: None)
     assert folder.names() == ["now.html"]
+
+
+def test_a_file_is_on_the_disk_before_it_is_in_place(folder, monkeypatch):
+    """And its name is before anybody says so: the power may go at any time."""
+    replace, fsync, done = os.replace, os.fsync, []
+
+    def note_file(number):
+        done.append(("kept", os.fstat(number).st_ino))
+        fsync(number)
+
+    def note_name(source, target):
+        done.append(("named", os.stat(source).st_ino))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_file)
+    monkeypatch.setattr(os, "replace", note_name)
+    put(folder, {"acme.html": b"1", "acme/history.html": b"2"})
+    files = [(folder.site / name).stat().st_ino for name in ("acme.html", "acme/history.html")]
+    folders = {("kept", each.stat().st_ino) for each in (folder.site, folder.site / "acme")}
+    assert done[:2] == [("kept", each) for each in files]
+    assert done[2:4] == [("named", each) for each in files]
+    assert set(done[4:]) == folders
+    done.clear()
+    folder.remove(["acme/history.html"])
+    assert done == [("kept", folder.site.stat().st_ino)], "what is removed stays away"
+
+
+def test_a_disk_that_keeps_files_only_is_fine(folder, monkeypatch):
+    def files_only(number):
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    put(folder, {"acme.html": b"1"})
+    folder.remove(["acme.html"])
+    assert folder.names() == []
+
+
+def test_what_a_loss_of_power_left_empty_is_drawn_again(app, cast, folder, writer):
+    incident = long_ago(cast.acme, None, 400)
+    write(writer)
+    before = {name: len((folder.site / name).read_bytes()) for name in folder.names()}
+    for name in (f"acme/incidents/{incident.id}.html", "acme.html", "offline.html"):
+        os.truncate(folder.site / name, 0)
+    writer._swept_at = float("-inf")
+    write(writer)
+    assert before == {name: len((folder.site / name).read_bytes()) for name in folder.names()}
