@@ -3,12 +3,14 @@
 from typing import Any
 
 from flask import Flask, current_app
+from sqlalchemy import event
 
 from ..models import snapshot
 from ..models.errors import Conflict
 from ..models.hiding import hiding
 from .files import is_of_incident
 from .store import Store, Unreachable
+from .writer import Writer
 
 
 class Removal:
@@ -41,6 +43,7 @@ class Removal:
                 "This page has snapshots, and the setting SNAPSHOTS, which says where, is empty here. "
                 "Nothing was changed. Set it; or, if they are gone, run: flask snapshot forget"
             )
+        event.listen(sender, "after_rollback", self._sweep, once=True)
         try:
             self._store.remove(names)
         except Unreachable as error:
@@ -48,6 +51,12 @@ class Removal:
                 f"The snapshots of this page could not be removed ({error}). "
                 "Nothing was changed; please try again."
             ) from error
+
+    def _sweep(self, _session: Any) -> None:
+        """What hid them was not committed: this process's writer finds them missing with its next turn."""
+        writer: Writer | None = self._app.extensions.get("snapshot_writer")
+        if writer:
+            writer.sweep_next()
 
     def remove_all(self) -> None:
         """Every file, and what is known of them. Call it in a transaction()."""

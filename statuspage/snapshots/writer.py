@@ -39,7 +39,7 @@ class Writer:
         self._hub: Hub = app.extensions["live"].hub
         self._build: str = app.extensions["live"].build
         self._refresh = timedelta(seconds=app.config["SNAPSHOT_REFRESH"])
-        self._swept_at = float("-inf")
+        self.sweep_next()
         self.failed: dict[Place, float] = {}
         """The pages that could not be drawn, and when that was (monotonic)."""
         self.unfinished: set[Place] = set()
@@ -53,6 +53,10 @@ class Writer:
                     return
         finally:
             self._artist.let_go()
+
+    def sweep_next(self) -> None:
+        """Hold files and rows against each other with the next turn."""
+        self._swept_at = float("-inf")
 
     def _write_all(self, pages: Due, keep: Callable[[], bool]) -> bool:
         """For as long as a round takes, then False: it is asked again what is due; True when that is over."""
@@ -145,7 +149,7 @@ class Writer:
             with transaction():
                 self._store.remove(snapshot.unknown(names))
         except Exception:
-            self._swept_at = float("-inf")  # the next turn finds them
+            self.sweep_next()  # which finds them
             raise
 
     def _take_away(self, place: Place) -> None:

@@ -118,6 +118,29 @@ def test_a_store_that_cannot_be_reached_refuses_it(app, cast, folder, writer, mo
     assert db.session.get(Organization, "org-456", populate_existing=True).public
 
 
+def test_what_is_not_hidden_in_the_end_is_written_again(app, cast, folder, writer, monkeypatch):
+    with transaction(cast.acme):
+        incident = Incident.open(cast.acme, None, title="Over", message="It was so.")
+        incident.resolve(message="Over.")
+    write(writer)
+    before = folder.names()
+
+    def fail(self):
+        assert of(folder, "acme") == []
+        raise OSError("the database stops")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(db.session()), "commit", fail)
+        with pytest.raises(OSError, match="stops"), transaction(cast.acme):
+            cast.acme.update(visibility=Visibility.PRIVATE)
+    write(writer)
+    assert folder.names() == before
+    swept_at = writer._swept_at
+    with transaction(cast.acme):
+        cast.north.update(visibility=Visibility.PRIVATE)
+    assert writer._swept_at == swept_at, "it is not looked for without need"
+
+
 @pytest.mark.one_database
 def test_where_snapshots_are_not_known_nothing_is_hidden_behind_them(app, cast, folder, writer, monkeypatch):
     write(writer)
