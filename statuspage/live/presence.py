@@ -1,11 +1,13 @@
 """Who is here now, on all nodes: this one's own from memory, the others' as their ledgers wrote them down."""
 
+import queue
 import threading
 import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -20,6 +22,7 @@ from .hub import Hub
 from .views import DATA
 
 KEPT_SECONDS = 1.0
+ASKED_SECONDS = 1.0  # who stops has no time to wait for a database that hangs
 
 
 class Present(NamedTuple):
@@ -97,12 +100,22 @@ class Elsewhere:
 
 
 def is_alone(node_id: str) -> bool:
-    """Whether no other node lives. While the database does not answer, there may be some."""
+    """Whether no other node lives. If the database does not answer within a second, there may be some."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    threading.Thread(target=_look_for_others, args=(app, node_id, answers), daemon=True).start()
     try:
-        with snapshot() as session:
-            return not any(id != node_id for id, _ in node.living(session))
-    except SQLAlchemyError:
+        return answers.get(timeout=ASKED_SECONDS)
+    except queue.Empty:
         return False
+
+
+def _look_for_others(app: Flask, node_id: str, answers: queue.SimpleQueue[bool]) -> None:
+    try:
+        with app.app_context(), snapshot() as session:
+            answers.put(not any(id != node_id for id, _ in node.living(session)))
+    except SQLAlchemyError:
+        answers.put(False)
 
 
 def _written(row: Any, node_name: str) -> Present:

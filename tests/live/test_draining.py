@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +19,7 @@ from statuspage.live.stream import Poll, Stream
 from statuspage.models import node
 from statuspage.models.access import NOBODY
 from statuspage.models.connection import Ending
+from statuspage.server import NOTICE
 
 
 class Client:
@@ -115,6 +118,26 @@ def test_a_node_is_alone_as_long_as_no_other_one_beats(app):
     with transaction():
         db.session.get(node.Node, "other").seen_at -= 4 * node.beat_seconds() * node.timedelta(seconds=1)
     assert presence.is_alone("this")
+
+
+def test_a_node_whose_database_hangs_takes_itself_for_one_of_several_and_waits_for_no_answer(
+    app, monkeypatch
+):
+    over, ended = threading.Event(), threading.Event()
+
+    def hang(session) -> list:
+        over.wait(10)
+        ended.set()
+        return []
+
+    monkeypatch.setattr(node, "living", hang)
+    begun = time.monotonic()
+    try:
+        assert not presence.is_alone("this")
+        assert time.monotonic() - begun < NOTICE - DRAIN_SECONDS, "the clients still have their five seconds"
+    finally:
+        over.set()
+        assert ended.wait(5)
 
 
 def test_a_stream_that_is_still_at_the_door_is_not_refused(app, cast, hub, monkeypatch):
