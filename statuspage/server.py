@@ -13,13 +13,16 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from . import demo, logs
-from .database import db
+from .database import LOCK_SECONDS, db
 from .live import transport
 from .live.draining import DRAIN_SECONDS
 from .web import setup, templating
 from .web.heads import Heads
 
 NOTICE = DRAIN_SECONDS + 2.0  # seconds: the clients leave, then the database hears of it
+# Who writes may wait for its turn so long, and is answered. With what is queued (2 s) that makes 25 seconds;
+# deploy/ lets a node have 30.
+GRACE = LOCK_SECONDS + 1.0
 
 
 def main(app: Flask) -> None:
@@ -40,7 +43,14 @@ def main(app: Flask) -> None:
             jobs.stop()  # last: to the other nodes who is still here is here
 
         transport.serve(
-            app, live.socketio, host, port, before_stop=before_stop, notice=NOTICE, answer=heads.answer
+            app,
+            live.socketio,
+            host,
+            port,
+            before_stop=before_stop,
+            notice=NOTICE,
+            grace=GRACE,
+            answer=heads.answer,
         )
         live.ledger.close()
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import text
 
-from statuspage.database import transaction
+from statuspage.database import db, transaction
+from statuspage.live.transport.process import GRACE
 from statuspage.models import node
 from tests.live.following import KINDS, HeldPolls, Watch, follow
 from tests.live.listener import Listener
@@ -227,4 +229,28 @@ def test_a_server_told_to_stop_lets_everybody_go(tmp_path):
         for follower in followers:
             follower.expect_end()
             follower.close()
+        assert "Traceback" not in server.log
+
+
+WAITS = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid")
+
+
+@pytest.mark.skipif("OTHER_SERVER" in os.environ, reason="our own server waits")
+def test_who_writes_while_the_server_stops_is_answered_however_long_its_turn_takes(tmp_path, make_database):
+    """Another node, this process, has the lock for longer than anything else is waited for."""
+    settings = {"DATABASE_URL": make_database("postgresql", "stopped"), "SECRET_KEY": "test"}
+    with Server(tmp_path, HOST="127.0.0.1", **settings) as server, ThreadPoolExecutor(1) as hand:
+        place = Place.found(server)
+        path = f"/api/services/{place.services[None]}"
+        bearer = {"Authorization": f"Bearer {place.tokens['editor']}"}
+        ask = {"headers": bearer, "timeout": 30}
+        with place.writing():
+            written = hand.submit(requests.patch, server.url + path, json={"name": "Renamed"}, **ask)
+            soon(lambda: db.session.scalar(WAITS) > 0)
+            os.kill(server.pid, signal.SIGTERM)
+            time.sleep(GRACE + 2)
+        assert (written.result().status_code, written.result().json()["name"]) == (200, "Renamed")
+        server.stop()
+        server.start()
+        assert requests.get(server.url + path, **ask).json()["name"] == "Renamed"
         assert "Traceback" not in server.log

@@ -20,7 +20,7 @@ from .front import Answers, Input, Waiting, no_answer
 from .poller import Poller
 from .wire import close
 
-GRACE = 2  # seconds that running requests have to end by themselves
+GRACE = 2  # seconds that what is queued has to leave, and running requests to end by themselves
 UNREAD_MILLISECONDS = 20_000  # until a connection whose peer reads nothing is cut
 PROBES = {
     "TCP_KEEPIDLE": 60,
@@ -140,12 +140,10 @@ class Handler(pywsgi.WSGIHandler):
 class Listener(pywsgi.WSGIServer):
     """A WSGIServer whose connections wait in a poller, and that ends by letting its clients go."""
 
-    stop_timeout = GRACE
-
-    def __init__(self, address, app, socketio, before_stop, notice, answer):
+    def __init__(self, address, app, socketio, before_stop, notice, grace, answer):
         super().__init__(address, app, backlog=BACKLOG, spawn=Pool(), log=None, handler_class=Handler)
         self.socketio, self.answer = socketio, answer
-        self.before_stop, self.notice = before_stop, notice
+        self.before_stop, self.notice, self.stop_timeout = before_stop, notice, grace
         engine = socketio.server.eio
         self.clock = engine.clock
         self.poller = Poller(self.clock, engine.patience)
@@ -215,17 +213,18 @@ def serve(
     port: int,
     before_stop: Callable | None = None,
     notice: float = GRACE,
+    grace: float = GRACE,
     answer: Answers = no_answer,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let the clients go and return; OSError when the address is taken.
 
     `before_stop` is called first, for `notice` seconds at most: no connection is taken any more, and all that
-    there are go on.
+    there are go on. Requests that still run afterwards have `grace` seconds to end by themselves.
     `answer` is asked with the head of each request for bytes that are ready; it must not block.
     """
     if sys.platform != "linux":
         raise OSError(errno.ENOSYS, "this server needs Linux; run the app under another WSGI server")
-    listener = Listener((host, port), app, socketio, before_stop, notice, answer)
+    listener = Listener((host, port), app, socketio, before_stop, notice, grace, answer)
     socketio.wsgi_server = listener  # where Flask-SocketIO's stop() looks
     watchers = [gevent.signal_handler(number, listener.close) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
