@@ -15,7 +15,7 @@ import httpx
 import libfaketime
 import psycopg
 
-from statuspage.database import transaction
+from statuspage.database import new_id, transaction
 from statuspage.models.membership import Membership
 from statuspage.models.organization import Organization
 from statuspage.models.role import Role
@@ -114,7 +114,7 @@ class Cluster:
         self.nodes = [self._node(folder, number, last=number == nodes - 1) for number in range(nodes)]
         for node in self.nodes:
             self._stack.enter_context(node)
-        self.token = self._fill()
+        self.token = self._found(ORGANIZATION, slug="acme", services=8)
         proxy = Caddy(folder / "proxy", self.nodes, self.snapshots, tls=False)
         self.url = self._stack.enter_context(proxy).url
 
@@ -135,10 +135,11 @@ class Cluster:
             LOG_LEVEL="info",
         )
 
-    def _fill(self) -> str:
+    def _found(self, id: str, slug: str, services: int = 0) -> str:
+        """A new organization; the token of an admin."""
         with self.nodes[0].app.app_context(), transaction():
-            organization = Organization.create(id=ORGANIZATION, slug="acme", name="Acme")
-            for number in range(8):
+            organization = Organization.create(id=id, slug=slug, name=slug.title())
+            for number in range(services):
                 Service.create(organization, None, name=f"Service {number}")
             user = User.create(name="Robin")
             Membership.grant(user, Role.ADMIN, organization)
@@ -148,6 +149,28 @@ class Cluster:
         return httpx.Client(
             base_url=self.url + "/api", headers={"Authorization": f"Bearer {self.token}"}, timeout=4
         )
+
+    def seconds_until_heard(self) -> float:
+        """From the answer of the first node to a broadcast until who listens at the last one hears it.
+
+        Neither goes through the proxy. The organization is new: no write but this one tells of its news.
+        """
+        id, mark = new_id(), new_id()
+        token = self._found(id, slug=id)
+        body = {"type": "incident-update", "data": {"said": mark}, "organizationId": id}
+        headers = {"Authorization": f"Bearer {token}"}
+        with (
+            httpx.Client(base_url=self.nodes[0].url, headers=headers, timeout=15) as writer,
+            httpx.Client(base_url=self.nodes[-1].url, timeout=15) as listener,
+            listener.stream("GET", f"/{id}/stream?view=data") as answer,
+        ):
+            lines = answer.iter_lines()
+            for _ in range(2):  # the second one is told to who has a seat
+                next(line for line in lines if line == "event: head")
+            writer.post("/api/websocket/broadcast", json=body).raise_for_status()
+            answered = time.monotonic()
+            next(line for line in lines if mark in line)
+            return time.monotonic() - answered
 
     @contextmanager
     def hold(self, lock: str, query: str) -> Iterator[Callable[[], Server]]:

@@ -23,6 +23,7 @@ from tests.cluster.crowd import Crowd
 
 Launch = Callable[..., Browser]
 MINUTE = 60.0
+HEARD = 2.0  # seconds
 
 
 @dataclass
@@ -73,9 +74,11 @@ def kill_the_node_that_draws(night: Night) -> None:
 def lose_valkey(night: Night) -> None:
     night.cluster.valkey.freeze()
     night.writer.go_on()
+    hear_soon(night)
     night.cluster.valkey.thaw()
     night.cluster.valkey.kill()
     night.writer.go_on()
+    hear_soon(night)
     night.cluster.valkey.start()
     night.writer.go_on()
 
@@ -83,8 +86,16 @@ def lose_valkey(night: Night) -> None:
 def cut_a_node_from_the_doorbell(night: Night) -> None:
     night.cluster.relay.cut()
     night.writer.go_on()
+    hear_soon(night)
     night.cluster.relay.mend()
     night.writer.go_on()
+
+
+def hear_soon(night: Night) -> None:
+    """Without the doorbell a node looks by itself."""
+    seconds = night.cluster.seconds_until_heard()
+    print(f"heard after {seconds:.3f} s")
+    assert seconds < HEARD
 
 
 def restart_postgres(night: Night) -> None:
