@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
+import requests
 import websocket
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.live.following import KINDS, EventStream, Watch, follow
 from tests.live.listener import DEADLINE, Listener
@@ -199,8 +201,8 @@ def test_a_slow_reader_of_a_long_replay_holds_up_nobody_and_misses_nothing(place
     assert difference(stream.ids, place.log(after=start)) == {}
 
 
-def test_who_does_not_keep_up_is_cut_and_comes_back_with_its_cursor(place, closing):
-    start = place.head
+def test_who_does_not_keep_up_is_cut_and_counted_and_comes_back_with_its_cursor(place, server, closing):
+    start, cuts = place.head, cut(server)
     slow = closing(SlowReader(place, start))
     witness = closing(EventStream(Watch(place), None))
     for _ in range(4):
@@ -209,6 +211,16 @@ def test_who_does_not_keep_up_is_cut_and_comes_back_with_its_cursor(place, closi
     slow.read_until(None)
     heard, log = slow.ids, place.log(after=start)
     assert 0 < len(heard) < len(log)
+    assert cut(server) == cuts + 1
     again = closing(SlowReader(place, heard[-1]))
     again.read_until(last)
     assert difference(heard + again.ids, log) == {}
+
+
+def cut(server) -> float:
+    """How many were cut because they are too slow, as the server says."""
+    families = text_string_to_metric_families(requests.get(f"{server.url}/metrics", timeout=5).text)
+    samples = [sample for family in families for sample in family.samples]
+    return sum(
+        one.value for one in samples if one.name == "statuspage_cut_total" and "slow" in one.labels["why"]
+    )

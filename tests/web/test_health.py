@@ -15,7 +15,9 @@ from statuspage import logs
 from statuspage.config import ROOT
 from statuspage.database import db, transaction
 from statuspage.live.audience import Seat
+from statuspage.live.dispatcher import LOOK_SECONDS
 from statuspage.live.entry import data_rooms
+from statuspage.live.hub import BLIND_SECONDS
 from statuspage.live.transport import traffic
 
 pytestmark = pytest.mark.one_database
@@ -45,6 +47,14 @@ def test_who_drains_is_not_ready(client, watched, monkeypatch):
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["ready"]) == (503, False)
     assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(("lag", "ready"), [(BLIND_SECONDS - 0.1, True), (BLIND_SECONDS + 0.1, False)])
+def test_who_has_not_seen_the_log_for_two_seconds_is_not_ready(client, watched, monkeypatch, lag, ready):
+    monkeypatch.setattr(watched, "log_lag", lambda: lag)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["ready"]) == (200 if ready else 503, ready)
+    assert answer.json["logLag"] == pytest.approx(lag - LOOK_SECONDS), "what is more than it looks"
 
 
 def test_without_its_database_it_is_alive_but_not_ready(client, monkeypatch):
