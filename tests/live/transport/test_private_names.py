@@ -4,6 +4,7 @@ import socket
 
 import engineio
 import flask_socketio
+import gevent.socket
 import socketio
 from gevent import pywsgi
 
@@ -12,12 +13,13 @@ PRIVATE = [
         socketio.Server(),
         "_engineio_server_class _handle_eio_connect _handle_eio_message _handle_eio_disconnect "
         "_handle_connect _handle_disconnect _handle_event _handle_ack _trigger_event _send_packet "
-        "environ handlers namespace_handlers namespaces manager eio packet_class",
+        "_binary_packet environ handlers namespace_handlers namespaces manager eio packet_class",
     ),
     (
-        socketio.Manager,
-        "connect disconnect is_pre_connected is_connected is_sid_room enter_room get_namespaces "
-        "get_participants sid_from_eio_sid eio_sid_from_sid",
+        socketio.Manager(),
+        "connect disconnect pre_connect is_pre_connected is_connected is_sid_room enter_room leave_room "
+        "get_namespaces get_participants get_rooms sid_from_eio_sid eio_sid_from_sid basic_disconnect "
+        "basic_leave_room rooms callbacks pending_connect pending_disconnect server",
     ),
     (
         engineio.Server(),
@@ -34,7 +36,11 @@ PRIVATE = [
     ),
     (pywsgi.Input, "_chunked_read"),
     (pywsgi, "_InvalidClientInput"),
-    (pywsgi.WSGIServer, "init_socket close stop stop_timeout serve_forever"),
+    (
+        pywsgi.WSGIServer,
+        "init_socket close closed stop stop_timeout serve_forever do_read do_close do_handle started",
+    ),
+    (gevent.socket.socket, "_accept"),
 ]
 
 

@@ -29,7 +29,7 @@ def test_a_broken_request_is_a_bad_request_and_costs_no_line_in_the_log(site, re
     before = site.log.stat().st_size
     with socket.create_connection(("127.0.0.1", site.port), timeout=DEADLINE) as sock:
         sock.sendall(request_bytes)
-        assert all_bytes(sock)[:12] in (b"HTTP/1.1 400", b"")
+        assert all_bytes(sock).startswith(b"HTTP/1.1 400")
     assert site.log.stat().st_size == before
 
 
