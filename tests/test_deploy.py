@@ -1,6 +1,7 @@
 """deploy/: what is written beside it stays on the machine; what it sets are settings."""
 
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -39,3 +40,12 @@ def test_what_the_files_set_are_settings():
     said = {*re.findall(r"(\w+)=", " ".join(re.findall(r"^Environment=(.*)$", unit, re.M)))}
     assert "NODE" in said
     assert said <= NAMES
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd on this machine")
+def test_systemd_understands_its_unit(tmp_path):
+    unit = tmp_path / "statuspage@a.service"
+    text = (ROOT / "deploy/statuspage@.service").read_text()
+    unit.write_text(text.replace("/opt/statuspage", str(ROOT)))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")

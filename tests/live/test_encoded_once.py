@@ -2,6 +2,7 @@
 
 import json
 import queue
+import threading
 from collections import Counter
 from types import SimpleNamespace
 
@@ -22,7 +23,9 @@ from statuspage.models.access import NOBODY
 pytestmark = pytest.mark.one_database
 
 EACH = 30
-ENGINE = SimpleNamespace(create_queue=queue.Queue, log_traffic=False, max_backlog=100)
+ENGINE = SimpleNamespace(
+    create_queue=queue.Queue, log_traffic=False, max_backlog=100, moving=threading.RLock()
+)
 
 
 def wire() -> Wire:
@@ -35,7 +38,7 @@ def connect(channel, scope, *, polls: bool = False, deflate: bool = False) -> Se
     """A client of Socket.IO, in the scope's room."""
     session = Session(ENGINE, "sid", None, polls=polls)
     if not polls:
-        session.adopt(WebSocket(wire(), 1000, deflate))
+        session.adopt(WebSocket(wire(), 1000, frames.WHOLE if deflate else 0))
     seat = Seat(SocketConnection(session, None), scope, "data")
     channel.register(seat)
     channel.enter(seat, data_rooms(scope))
