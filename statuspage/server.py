@@ -20,8 +20,8 @@ from .web import setup, templating
 from .web.heads import Heads
 
 NOTICE = DRAIN_SECONDS + 2.0  # seconds: the clients leave, then the database hears of it
-# Who writes may wait for its turn so long, and is answered. With what is queued (2 s) that makes 25 seconds;
-# deploy/ lets a node have 30.
+# Who writes may wait for its turn so long, and is answered. With what is queued, and the goodbyes of a crowd,
+# that is half a minute at most; deploy/ lets a node have 40 seconds.
 GRACE = LOCK_SECONDS + 1.0
 
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "live": {"clock", "config", "database", "models", "schemas", "logs"},
     "snapshots": {"clock", "config", "database", "models", "live", "threads", "web"},
     "logs": {"clock"},
-    "web": {"clock", "config", "database", "models", "schemas", "live", "logs"},
+    "web": {"clock", "config", "database", "models", "schemas", "live", "logs", "threads"},
 }
 NEVER = {
     "models": {"socketio", "flask_socketio", "redis", "flask"},

@@ -14,7 +14,7 @@ STEP_SECONDS = 0.1  # a few clients need no more than one step each
 
 
 def drain(hub: Hub, is_alone: Callable[[], bool]) -> None:
-    """Let every client go. Returns after DRAIN_SECONDS at most, at once if there is none.
+    """Let every client go. Returns after DRAIN_SECONDS at most, beside what the question takes.
 
     To other nodes they go in random order, a part of them with every step, and may come back at once; until
     its turn each hears everything. Who comes meanwhile goes with the rest. Where there is no other node all

@@ -111,6 +111,8 @@ class Ledger:
         self._over.set()
         self._heard.set()
         self.write()
+        if self._seats:  # who left meanwhile
+            self.write()
 
     def write(self) -> None:
         """Write down what came in since the last time; what cannot be written now waits."""

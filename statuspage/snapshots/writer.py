@@ -186,12 +186,17 @@ class Writer:
         """Files and rows are held against each other: either may have been put back from an older copy."""
         if time.monotonic() - self._swept_at < SWEEP_SECONDS:
             return
-        self._store.discard_old()
-        found = set(self._store.names())
-        with transaction():  # read later than the files: each was known before it was there
-            unknown = snapshot.compare(found)
-        self._take_back(unknown)
-        self._swept_at = time.monotonic()
+        self._swept_at = time.monotonic()  # a wish for another sweep may come while this one runs
+        try:
+            self._store.discard_old()
+            found = set(self._store.names())
+            with transaction():  # read later than the files: each was known before it was there
+                unknown = sorted(snapshot.compare(found))
+            for start in range(0, len(unknown), AT_ONCE):
+                self._take_back(set(unknown[start : start + AT_ONCE]))
+        except Exception:
+            self.sweep_next()
+            raise
 
 
 def _batches(files: dict[str, bytes]) -> Iterator[tuple[dict[str, bytes], bool]]:

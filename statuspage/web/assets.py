@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ..config import ROOT
 from ..models.errors import NotFound
+from ..threads import in_a_thread
 from .packing import BEST, IDENTITY, encoding_of, pack
 
 STATIC = ROOT / "static"
@@ -87,7 +88,7 @@ class Assets:
             return asset.content
         key = (asset.file, encoding)
         if key not in self._packed:
-            self._packed[key] = pack(asset.content, encoding, BEST)
+            self._packed[key] = in_a_thread(pack, asset.content, encoding, BEST)
         return self._packed[key]
 
     def _import_map(self, without: tuple[str, ...]) -> Inline:

@@ -10,7 +10,7 @@ IDENTITY = "identity"
 LONGEST = 200  # characters of an Accept-Encoding: it is remembered
 ENCODINGS = ("br", "gzip")  # the shorter first (RFC 7932, RFC 1952)
 GOOD = {"br": 5, "gzip": 6}  # in a millisecond or two
-BEST = {"br": 11, "gzip": 9}  # in ten: for what is packed once
+BEST = {"br": 11, "gzip": 9}  # in fifty: for what is packed once
 
 
 def encoding_of(accepted: str) -> str:

@@ -31,7 +31,7 @@ class Clock:
         latest = due + min(MOST, seconds / SHARE)
         queue = self._queues.get(seconds)
         if queue is None:
-            queue = self._queues[seconds] = deque()
+            queue = self._queues.setdefault(seconds, deque())  # of several threads one makes it
         queue.append((due, function, *arguments))
         if not self._next:
             self._next = latest

@@ -68,7 +68,7 @@ class Engine(engineio.Server):
         self.log_traffic = log_traffic
         self.stopping = False
         self.held: dict[str, list[Any]] = {}  # packets that wait for the answer to a CONNECT
-        self.moving = threading.RLock()  # a session goes over to its WebSocket; never held over I/O
+        self.moving = threading.RLock()  # held while a session ends or goes over to its WebSocket
 
     def generate_id(self) -> str:
         """A session id that nobody can guess; it begins with the node's name, which proxies may route by."""
@@ -224,10 +224,12 @@ class Engine(engineio.Server):
             raise Refusal(BAD_REQUEST)
         socket, early = self._shake_hands(environ)
         with self.moving:
-            if session.probe or session.closing or session.upgraded:  # another thread was quicker
-                socket.close(frames.PROTOCOL_ERROR)
-                return
-            probe = Probe(session, socket)
+            late = session.probe or session.closing or session.upgraded  # another thread was quicker
+            probe = None if late else Probe(session, socket)
+        if probe is None:
+            socket.close(frames.PROTOCOL_ERROR)
+            socket.wire.serve()
+            return
         self.clock.after(self.upgrade_timeout, Engine._expect_upgrade, self, session.sid, probe.since)
         socket.serve(early)
 

@@ -15,7 +15,7 @@ import gevent
 MAX_HEAD = 65536  # bytes; the WSGI server refuses lines and counts well below it
 HEAD_SECONDS = 20.0  # for a head to come in whole
 IDLE_SECONDS = 75.0  # between two requests
-LOOK_SECONDS = 0.02  # between two looks at whether what was answered is written
+LOOK_SECONDS = 0.05  # between two looks at whether what was answered is written
 BODY_SECONDS, BODY_RATE = 20.0, 1000.0  # for a body to come in, and a second more for so many bytes of it
 MAX_PIECES = 100  # answers that a client may ask for without reading any
 
@@ -109,10 +109,13 @@ class Waiting:
         self.wire.reader = None
 
     def _hand_over_when_written(self):
-        """A client that asks, and does not read what it is answered, is cut by its wire in time."""
-        while self.wire.fd >= 0 and self.wire.unsent is not None:
+        """Who asks, and does not read what it is answered, is cut."""
+        until = time.monotonic() + HEAD_SECONDS
+        while self.wire.fd >= 0 and self.wire.unsent is not None and time.monotonic() < until:
             gevent.sleep(LOOK_SECONDS)
-        if self.wire.fd >= 0:
+        if self.wire.unsent is not None:
+            self.wire.cut("it asks and does not read")
+        elif self.wire.fd >= 0:
             self._hand_over(self.head)
 
     def lost(self, why: str) -> None:
@@ -127,11 +130,14 @@ class Waiting:
 class Input:
     """What pywsgi reads a request from: bytes that came already, then the socket.
 
-    A client that sends too slowly is taken for one that is gone: it would hold a greenlet for ever.
+    A client that sends too slowly is taken for one that is gone: it would hold a greenlet for ever. Its
+    connection ends with this request (`gave_up`): what came later would be read as the next one.
+    `receiving` has the greenlets that wait for bytes.
     """
 
-    def __init__(self, sock: Any, early: bytes) -> None:
-        self._socket, self.rest = sock, early
+    def __init__(self, sock: Any, early: bytes, receiving: set[Any]) -> None:
+        self._socket, self.rest, self._receiving = sock, early, receiving
+        self.gave_up = False
         self._until = 0.0  # when its patience is over; 0: nothing was waited for yet
         self.closed = False
 
@@ -154,10 +160,16 @@ class Input:
     def _more(self):
         now = time.monotonic()
         self._until = self._until or now + BODY_SECONDS
-        data = b""
-        if now < self._until:
-            with gevent.Timeout(self._until - now, False):
-                data = self._socket.recv(65536)
+        data, me = None, gevent.getcurrent()
+        self._receiving.add(me)
+        try:
+            if now < self._until:
+                with gevent.Timeout(self._until - now, False):
+                    data = self._socket.recv(65536)
+        finally:
+            self._receiving.discard(me)
+        if data is None:
+            self.gave_up, data = True, b""
         self._until += len(data) / BODY_RATE
         self.rest += data
         return bool(data)

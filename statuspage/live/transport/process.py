@@ -59,7 +59,7 @@ class Handler(pywsgi.WSGIHandler):
     response_headers: list[tuple[bytes, bytes]]
 
     def __init__(self, sock, address, server, early):
-        super().__init__(sock, address, server, rfile=Input(sock, early))
+        super().__init__(sock, address, server, rfile=Input(sock, early, server.receiving))
 
     def handle(self):
         """Answer one request; a connection that lives on goes back to the front."""
@@ -75,7 +75,7 @@ class Handler(pywsgi.WSGIHandler):
                 self._part(sock, result)
 
     def _part(self, sock, result):
-        if result is True and not self.server.closed:
+        if result is True and not self.server.closed and not self.rfile.gave_up:
             self.server.wait_for_request(sock.detach(), self.client_address, self.rfile.rest)
             return
         with contextlib.suppress(OSError):
@@ -112,7 +112,8 @@ class Handler(pywsgi.WSGIHandler):
 
     def finalize_headers(self):
         super().finalize_headers()
-        if self.server.closed and not any(name.lower() == b"connection" for name, _ in self.response_headers):
+        ends = self.server.closed or self.rfile.gave_up
+        if ends and not any(name.lower() == b"connection" for name, _ in self.response_headers):
             self.response_headers.append((b"Connection", b"close"))  # else a proxy would ask here once more
         if self.environ.get("transport.stream"):  # its events are the same bytes for everybody: no chunks
             self.response_use_chunked = False
@@ -144,6 +145,7 @@ class Listener(pywsgi.WSGIServer):
         super().__init__(address, app, backlog=BACKLOG, spawn=Pool(), log=None, handler_class=Handler)
         self.socketio, self.answer = socketio, answer
         self.before_stop, self.notice, self.stop_timeout = before_stop, notice, grace
+        self.receiving: set[Any] = set()  # greenlets that wait for the rest of a request
         engine = socketio.server.eio
         self.clock = engine.clock
         self.poller = Poller(self.clock, engine.patience)
@@ -202,6 +204,7 @@ class Listener(pywsgi.WSGIServer):
                 self.before_stop()
         self.socketio.server.shutdown()
         self.poller.drain(GRACE)
+        gevent.killall(self.receiving, block=False)  # they are answered; the others finish what they do
         super().stop(timeout)
         self.poller.close()
 

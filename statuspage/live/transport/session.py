@@ -7,6 +7,7 @@ A session that only listens costs its few fields: no greenlet, no queue, no time
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from engineio import packet
@@ -115,15 +116,17 @@ class Session:
     @property
     def backlog(self) -> int:
         """How many packets wait to be sent."""
-        return self.socket.wire.backlog if self.socket else self.queue.qsize()
+        queue = self.queue  # looked at first: when it is gone there is a socket
+        return queue.qsize() if queue is not None else self.socket.wire.backlog  # type: ignore[union-attr]
 
     def owes(self, message: Any) -> bool | None:
         """Whether the message waits to be sent; None once the session has ended. See poller.written()."""
         if self.closing:
             return None
-        pkt, socket = message.packet, self.socket
-        if socket is None:
-            return any(one is pkt for one in list(self.queue.queue))
+        pkt, queue, socket = message.packet, self.queue, self.socket
+        if queue is not None:
+            return any(one is pkt for one in list(queue.queue))
+        assert socket
         return socket.wire.owes(deflated(pkt) if socket.deflate else framed(pkt))
 
     @property
@@ -156,20 +159,21 @@ class Session:
         The disconnect handlers run at once; without `wait` soon, beside the caller.
         `abort` cuts a WebSocket instead of saying goodbye; `linger` keeps the last packets for a poll.
         """
-        if self.closing:
-            return
-        self.closing, self.wire = True, None
-        if self.probe:
-            self.probe.give_up()
-        self.lingering = linger and self.socket is None
-        if self.socket is None:
-            if last:
-                self.queue.put(last)
-            self.queue.put(None)
-        elif abort:
-            self.socket.wire.cut()
-        else:
-            self.socket.close(code)
+        with self.server.moving:
+            if self.closing:
+                return
+            self.closing, self.wire = True, None
+            if self.probe:
+                self.probe.give_up()
+            self.lingering = linger and self.socket is None
+            if self.socket is None:
+                if last:
+                    self.queue.put(last)
+                self.queue.put(None)
+            elif abort:
+                self.socket.wire.cut()
+            else:
+                self.socket.close(code)
         reason = reason or self.server.reason.SERVER_DISCONNECT
         if wait:
             self._part(reason)
@@ -284,18 +288,27 @@ class Session:
     def adopt(self, socket: WebSocket) -> None:
         """From now on it is served over this WebSocket."""
         with self.server.moving:  # what is sent from now on goes behind what waited
+            if self.closing:
+                socket.close()
+                return
             socket.owner = self
-            waiting, self.queue = self.queue, None
-            while waiting and waiting.qsize():
-                pkt = waiting.get()
-                if pkt is not NOOP:
+            for pkt in self._waiting():
+                if pkt is not NOOP and not self.closing:  # one of them may be too much for it
                     self._write(socket, pkt)
             if self.polling:
-                waiting.put(NOOP)  # the poll that waits is let go
+                self.queue.put(NOOP)  # the poll that waits is let go
             self.form = "deflated" if socket.deflate else "frame"
-            self.socket = socket
-            if isinstance(socket.wire, Wire) and not self.server.log_traffic:
+            self.socket, self.queue = socket, None
+            if isinstance(socket.wire, Wire) and not self.server.log_traffic and not self.closing:
                 self.wire = socket.wire
+
+    def _waiting(self):
+        """What waits for a poll, taken away: a poll that goes on beside this may take some of it first."""
+        if self.queue is None:
+            return
+        with suppress(self.server.get_queue_empty_exception()):
+            while True:
+                yield self.queue.get(block=False)
 
 
 def framed(pkt: Any) -> bytes:

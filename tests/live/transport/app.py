@@ -1,7 +1,8 @@
 """A small server for the tests of this folder, a process of its own: `python app.py '{"option": ...}'`.
 
 Options are those of transport.create(), and `under`: which server runs it (serve, run, werkzeug), or `stock`
-for the unmended stack. It prints the port that it listens on, as its only line, and logs to stderr.
+for the unmended stack; `body_seconds`: how long it waits for a body. It prints the port that it listens on,
+as its only line, and logs to stderr.
 """
 
 import json
@@ -9,6 +10,7 @@ import sys
 
 options = json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}")
 under, debug = options.pop("under", "serve"), options.pop("debug", False)
+body_seconds = options.pop("body_seconds", None)
 if under == "werkzeug":
     options["async_mode"] = "threading"
 else:
@@ -32,10 +34,11 @@ import flask  # noqa: E402
 import flask_socketio  # noqa: E402
 import greenlet  # noqa: E402
 import transport  # noqa: E402
-from transport import websocket  # noqa: E402
+from transport import front, websocket  # noqa: E402
 
 logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, stream=sys.stderr)
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
+front.BODY_SECONDS = body_seconds or front.BODY_SECONDS
 
 
 class Echo:

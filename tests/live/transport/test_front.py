@@ -103,8 +103,10 @@ def test_a_body_that_does_not_come_is_waited_for_only_so_long(monkeypatch):
     with near, far:
         far.sendall(b"x" * 100)
         begun = time.monotonic()
-        assert Input(near, b"early").read(1000) == b"early" + b"x" * 100
+        body = Input(near, b"early", set())
+        assert body.read(1000) == b"early" + b"x" * 100
         assert 0.2 <= time.monotonic() - begun < 5
+        assert body.gave_up, "what comes later is no request"
 
 
 def test_a_body_that_comes_slowly_but_comes_is_taken(monkeypatch):
@@ -118,13 +120,23 @@ def test_a_body_that_comes_slowly_but_comes_is_taken(monkeypatch):
 
     with near, far:
         gevent.spawn(trickle)
-        assert Input(near, b"").read(800) == b"x" * 800
+        body = Input(near, b"", set())
+        assert body.read(800) == b"x" * 800
+        assert not body.gave_up
 
 
 def test_what_is_refused_packed_is_not_packed():
     body = b"0123456789" * 1000
     assert polling.packed(body, {"HTTP_ACCEPT_ENCODING": "gzip;q=0"}) == (body, [])
     assert polling.packed(body, {"HTTP_ACCEPT_ENCODING": "br, gzip"})[1] == [("Content-Encoding", "gzip")]
+
+
+def test_who_reads_a_little_at_times_is_not_waited_for_without_end(waiting, spawned, monkeypatch):
+    monkeypatch.setattr(front, "HEAD_SECONDS", 0.1)
+    waiting.receive(CACHED + b"GET /other HTTP/1.1\r\n\r\n")
+    later = gevent.spawn(waiting.wire.turns.pop())
+    later.join(5)
+    assert (waiting.wire.fd, spawned) == (-1, [])
 
 
 # --- on a server -----------------------------------------------------------------------------------
@@ -163,3 +175,18 @@ def test_an_upgrade_in_one_breath_lets_the_poll_go(site):
     assert ws.recv() == "3probe"
     ws.send('42["echo",1]')
     assert ws.recv() == '42["echoed",1]'
+
+
+def test_a_body_that_stalled_ends_its_connection_and_what_comes_later_is_no_request(start):
+    """A proxy that keeps its connections would be answered what another visitor put into a body."""
+    site = start(body_seconds=0.3)
+    query = site.polling("stalled")
+    head = f"POST /socket.io/?{query} HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", site.port), timeout=8) as sock:
+        sock.sendall(head.encode() + b"42[")
+        answer = sock.recv(65536)
+        sock.sendall(b"GET /state HTTP/1.1\r\nHost: here\r\n\r\n")
+        answer += all_bytes(sock)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"Connection: close" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
