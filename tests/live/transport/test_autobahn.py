@@ -19,6 +19,7 @@ def test_every_case_passes_strictly(site):
     assert failures(results, "OK", "INFORMATIONAL") == []
 
 
+@pytest.mark.timeout(1200)  # the whole takes its time
 @pytest.mark.filterwarnings("ignore:unclosed file.*kosoku:ResourceWarning")  # its cases read their data so
 def test_compression_is_done_right_with_every_window_that_is_offered(site):
     whole = "SOAK" in os.environ
