@@ -174,7 +174,7 @@ class Cluster:
 
     @contextmanager
     def hold(self, lock: str, query: str) -> Iterator[Callable[[], Server]]:
-        """Take a lock by this statement; gives what finds the first node that waits with such a query."""
+        """Take a lock by this statement; gives what finds the first node whose query, like this, waits."""
         with (
             psycopg.connect(self.postgres.url) as holder,
             psycopg.connect(self.postgres.url, autocommit=True) as watcher,
@@ -184,7 +184,7 @@ class Cluster:
 
     def _waiting(self, watcher: psycopg.Connection, query: str) -> Server:
         question = (
-            "SELECT application_name FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+            "SELECT application_name FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ %s"
         )
         found: list[tuple[str]] = []
 

@@ -23,6 +23,7 @@ from tests.cluster.crowd import Crowd
 
 Launch = Callable[..., Browser]
 MINUTE = 60.0
+LINES = "^(INSERT INTO|UPDATE) event "  # what is new, and what is taken out of older ones
 HEARD = 2.0  # seconds
 TAKEN_OVER = 25.0
 
@@ -41,7 +42,7 @@ Fault = Callable[[Night], None]
 
 def kill_a_node(night: Night) -> None:
     """In the middle of a commit: rows are written, and the lines of the log wait for a lock that we hold."""
-    with night.cluster.hold("LOCK TABLE event IN SHARE MODE", "INSERT INTO event%") as node_that_waits:
+    with night.cluster.hold("LOCK TABLE event IN SHARE MODE", LINES) as node_that_waits:
         node = node_that_waits()
         node.kill()
     night.writer.go_on()
@@ -53,7 +54,7 @@ def kill_a_node_that_has_committed(night: Night) -> None:
     """Before it hears so: nobody is answered, no doorbell rings. The writer asks again, by the same key."""
     replayed = night.writer.replayed
     with night.cluster.commits_that_can_be_held():
-        with night.cluster.hold("SELECT pg_advisory_lock(1)", "COMMIT%") as node_that_waits:
+        with night.cluster.hold("SELECT pg_advisory_lock(1)", "^COMMIT") as node_that_waits:
             node = node_that_waits()
             node.kill()
         night.writer.go_on()

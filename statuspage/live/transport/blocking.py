@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from . import traffic
 from .wire import LINGER, READ, SLOW
 
 
@@ -45,6 +46,9 @@ class BlockingWire:
 
     def cut(self, why: str = "") -> None:
         self.finishing = self._over = True
+        if why and not self._why:
+            traffic.cut[why] += 1
+            traffic.log.info("a connection was cut: %s", why)
         self._why = self._why or why
         self._queue.put(None)
         with contextlib.suppress(OSError):  # it may be gone already
