@@ -19,7 +19,7 @@ from engineio import packet
 
 from . import frames, websocket
 from .clock import Clock
-from .polling import packed, payload, unpacked
+from .polling import packed, payload, unpacked, was_cancelled
 from .probe import Probe
 from .request import Remembered
 from .session import CLOSE, NOOP, Malformed, Session
@@ -211,7 +211,7 @@ class Engine(engineio.Server):
         if (transport, method) == ("websocket", "GET"):
             return self._upgrade(session, environ)
         if (transport, method) == ("polling", "GET"):
-            return self._poll(session)
+            return self._poll(session, environ)
         if (transport, method) == ("polling", "POST"):
             return self._post(session, environ)
         raise Refusal(BAD_REQUEST)
@@ -251,7 +251,7 @@ class Engine(engineio.Server):
         except (websocket.Refused, OSError):
             raise Refusal(BAD_REQUEST) from None
 
-    def _poll(self, session):
+    def _poll(self, session, environ):
         if session.polling:
             session.close(reason=self.reason.TRANSPORT_ERROR)
             raise Refusal(BAD_REQUEST)
@@ -263,6 +263,9 @@ class Engine(engineio.Server):
             packets = session.poll()
         finally:
             session.polling = False
+        if was_cancelled(environ):  # what it should have brought is lost: the client begins anew
+            session.close(reason=self.reason.TRANSPORT_ERROR)
+            raise Refusal(UNKNOWN_SID)
         if session.closed and not session.has_packets():
             self.sockets.pop(session.sid, None)
         # CLOSE travels alone: socket.io-client acts on it before the packets that came in the same payload.

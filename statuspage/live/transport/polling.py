@@ -1,7 +1,9 @@
 """Bodies of polling (Engine.IO protocol 4, "HTTP long-polling"): packets in one text, and how it travels."""
 
+import _socket
 import base64
 import gzip
+import os
 from typing import Any
 
 from werkzeug.http import parse_accept_header
@@ -30,3 +32,24 @@ def packed(body: bytes, environ: dict) -> tuple[bytes, list]:
     if len(body) < 1024 or not parse_accept_header(environ.get("HTTP_ACCEPT_ENCODING", ""))["gzip"]:
         return body, []
     return gzip.compress(body, 5), [("Content-Encoding", "gzip")]
+
+
+def was_cancelled(environ: dict) -> bool:
+    """Whether the client of a request has closed its connection meanwhile, as far as its server tells."""
+    sock = environ.get("werkzeug.socket") or environ.get("gunicorn.socket")
+    if ours := environ.get("transport.request"):
+        sock = ours.socket
+    if sock is None:
+        return False
+    try:
+        same = _socket.socket(fileno=os.dup(sock.fileno()))  # another kind would wait
+    except OSError:
+        return True
+    try:
+        return same.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        same.close()

@@ -177,6 +177,18 @@ def test_an_upgrade_in_one_breath_lets_the_poll_go(site):
     assert ws.recv() == '42["echoed",1]'
 
 
+def test_a_poll_that_was_cancelled_ends_its_session_with_what_it_should_have_brought(site):
+    """That is lost: a session that went on would have a hole."""
+    query = site.polling("cancelled")
+    sid = until(lambda: site.state["clients"].get("cancelled"))
+    with socket.create_connection(("127.0.0.1", site.port), timeout=8) as sock:
+        sock.sendall(f"GET /socket.io/?{query} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+        until(lambda: site.state["polls"])
+    site.http.post(f"/send/{sid}", params={"size": 10, "count": 1})
+    assert until(lambda: ["cancelled", "transport error"] in site.state["left"])
+    assert site.get(query).status_code == 400
+
+
 def test_a_body_that_stalled_ends_its_connection_and_what_comes_later_is_no_request(start):
     """A proxy that keeps its connections would be answered what another visitor put into a body."""
     site = start(body_seconds=0.3)
