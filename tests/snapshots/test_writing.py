@@ -485,3 +485,21 @@ def test_what_a_loss_of_power_left_empty_is_drawn_again(app, cast, folder, write
     writer._swept_at = float("-inf")
     write(writer)
     assert before == {name: len((folder.site / name).read_bytes()) for name in folder.names()}
+
+
+def test_a_sweep_comes_once_an_hour_and_when_somebody_wished_for_it_even_during_one(
+    app, cast, folder, writer, monkeypatch
+):
+    names, swept = folder.names, []
+
+    def look():
+        swept.append(len(swept))
+        if len(swept) == 1:
+            writer.sweep_next()  # a page was hidden in vain
+        return names()
+
+    monkeypatch.setattr(folder, "names", look)
+    monkeypatch.setattr(folder, "discard_old", lambda: None)
+    for _ in range(4):
+        write(writer)
+    assert len(swept) == 2

@@ -263,11 +263,11 @@ class Engine(engineio.Server):
             packets = session.poll()
         finally:
             session.polling = False
+        if session.closed and not session.has_packets():
+            self.sockets.pop(session.sid, None)
         if was_cancelled(environ):  # what it should have brought is lost: the client begins anew
             session.close(reason=self.reason.TRANSPORT_ERROR)
             raise Refusal(UNKNOWN_SID)
-        if session.closed and not session.has_packets():
-            self.sockets.pop(session.sid, None)
         # CLOSE travels alone: socket.io-client acts on it before the packets that came in the same payload.
         return payload(packets or [CLOSE])
 

@@ -166,6 +166,9 @@ class Input:
             if now < self._until:
                 with gevent.Timeout(self._until - now, False):
                     data = self._socket.recv(65536)
+        except gevent.GreenletExit:  # the process stops; pywsgi asks for the rest all the same
+            self._until = -math.inf
+            raise
         finally:
             self._receiving.discard(me)
         if data is None:

@@ -28,8 +28,8 @@ class Owner(Protocol):
 class WebSocket:
     """An accepted WebSocket; it answers pings and goodbyes by itself. Set `owner`, then serve().
 
-    `window`: bits that both may compress with, 0 if not at all. `deflate`: whether it takes the compressed
-    frames that are the same for everybody.
+    `window`: bits that we may compress with; 0: neither side may compress. `deflate`: whether it takes the
+    compressed frames that are the same for everybody.
     """
 
     __slots__ = ("deflate", "owner", "parser", "window", "wire")

@@ -1,8 +1,8 @@
 """A small server for the tests of this folder, a process of its own: `python app.py '{"option": ...}'`.
 
 Options are those of transport.create(), and `under`: which server runs it (serve, run, werkzeug), or `stock`
-for the unmended stack; `body_seconds`: how long it waits for a body. It prints the port that it listens on,
-as its only line, and logs to stderr.
+for the unmended stack; `body_seconds`: how long it waits for a body; `grace`: what requests have at a stop.
+It prints the port that it listens on, as its only line, and logs to stderr.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 
 options = json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}")
 under, debug = options.pop("under", "serve"), options.pop("debug", False)
-body_seconds = options.pop("body_seconds", None)
+body_seconds, grace = options.pop("body_seconds", None), options.pop("grace", 2)
 if under == "werkzeug":
     options["async_mode"] = "threading"
 else:
@@ -334,6 +334,6 @@ if under == "werkzeug":
 else:
     threading.Thread(target=announce, daemon=True).start()
     if under == "serve":
-        transport.serve(app, socketio, "127.0.0.1", 0, before_stop=drain)
+        transport.serve(app, socketio, "127.0.0.1", 0, before_stop=drain, grace=grace)
     else:
         socketio.run(app, host="127.0.0.1", port=0)

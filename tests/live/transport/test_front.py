@@ -1,14 +1,19 @@
 """Connections that wait at the front: for whom a clock runs, and for whom it must not."""
 
+import queue
+import signal
 import time
+from collections import Counter
 from types import SimpleNamespace
 
 import gevent
 import pytest
 from gevent import socket
 
-from statuspage.live.transport import front, polling
+from statuspage.live.transport import front, polling, traffic
+from statuspage.live.transport.blocking import BlockingWire
 from statuspage.live.transport.front import HEAD_SECONDS, IDLE_SECONDS, Input, Waiting
+from statuspage.live.transport.wire import SLOW
 from tests.live.transport.wire import all_bytes, beside, close_code, masked, until
 
 CACHED = b"GET /cached HTTP/1.1\r\n\r\n"
@@ -202,3 +207,28 @@ def test_a_body_that_stalled_ends_its_connection_and_what_comes_later_is_no_requ
     assert answer.startswith(b"HTTP/1.1 400")
     assert b"Connection: close" in answer
     assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_body_that_stalled_holds_no_stop_up(start):
+    """Though who runs has all the time that it needs."""
+    site = start(grace=60)
+    query = site.polling("stalled")
+    with socket.create_connection(("127.0.0.1", site.port), timeout=8) as sock:
+        sock.sendall(
+            f"POST /socket.io/?{query} HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n42".encode()
+        )
+        until(lambda: site.post(query, content="42[1]").status_code == 400)  # the first is being read
+        site.process.send_signal(signal.SIGTERM)
+        assert site.process.wait(10) == 0
+        assert all_bytes(sock).startswith(b"HTTP/1.1 503")
+
+
+def test_who_is_cut_for_being_slow_is_counted_where_threads_serve_too(monkeypatch):
+    monkeypatch.setattr(traffic, "cut", Counter())
+    near, far = socket.socketpair()
+    with near, far:
+        wire = BlockingWire(SimpleNamespace(create_queue=queue.Queue), near, None, 1, 1.0)
+        for _ in range(4):
+            wire.send(b"more than it may owe")
+        wire.cut()
+    assert traffic.cut == {SLOW: 1}
