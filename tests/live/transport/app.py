@@ -161,6 +161,7 @@ def state():
         "rooms": {str(room): len(list(manager.get_participants("/", room))) for room in rooms},
         "clients": {str(names.get(sid)): sid for sid, _ in manager.get_participants("/", None)},
         "polls": sum(getattr(s, "polling", 0) for s in list(socketio.server.eio.sockets.values())),
+        "posts": sum(getattr(s, "posting", 0) for s in list(socketio.server.eio.sockets.values())),
         "sessions": len(socketio.server.eio.sockets),
         "environs": len(socketio.server.environ),
         "left": left,
