@@ -25,8 +25,8 @@ from ..models.user import User
 from . import elsewhere, file, rows
 from .file import Head
 
-OF_PROCESSES = frozenset({"node", "job"})
-"""Tables that say what runs now, in whichever database it is: never copied, never touched."""
+OF_PROCESSES = frozenset({"node", "job", "batch"})
+"""Tables that say what runs now and how far it got, in whichever database: never copied, never touched."""
 
 OF_FILES = frozenset({"snapshot"})
 """Says which files are outside now: no backup knows that, no restore changes it. A move takes it along."""
@@ -65,9 +65,10 @@ def move(url: str) -> None:
     with _patient_snapshot() as source, elsewhere.database(url) as other:
         elsewhere.current_revision(source)
         if node.living(source):
+            forgotten = node.silence().total_seconds()
             raise Conflict(
                 "A server is running on this database. Stop it first: what it writes next would be left "
-                f"behind. (One that was killed is forgotten after {3 * node.beat_seconds():.0f} seconds.)"
+                f"behind. (One that was killed is forgotten after {forgotten:.0f} seconds.)"
             )
         with other.app_context():
             flask_migrate.upgrade()

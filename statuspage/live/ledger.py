@@ -11,6 +11,8 @@ import secrets
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -18,7 +20,7 @@ from flask import Flask
 
 from ..clock import now
 from ..database import end_session, note_failure, transaction
-from ..models import connection, figure, node, reach, usage
+from ..models import batch, connection, figure, node, reach, usage
 from ..models.connection import Ending
 from ..models.usage import Asked
 from .audience import Seat
@@ -32,6 +34,24 @@ LOOK_SECONDS = 0.1  # between two looks at how far the newest lines got, while t
 BATCH = 100  # seats to one transaction: a thousand would keep everybody else waiting for 50 ms
 PAUSE = 0.005  # seconds between two of them: with none, the event loop would not look at its sockets
 LONGEST = 200_000  # seats that may wait while the database is away; then the oldest are forgotten
+LAST_SECONDS = 5.0  # of a process that stops, for its last words: it does not wait for a database that hangs
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A batch of what was counted. It stays as it is until the database has it: see models/batch.py."""
+
+    number: int
+    minute: datetime
+    figures: Mapping[tuple[str, str, str], int]
+    reached: Sequence[dict[str, Any]]
+    asked: Mapping[tuple[Asked, bool], int]
+
+    def add(self) -> None:
+        """To what all nodes counted, in a transaction()."""
+        figure.count(self.minute, self.figures)
+        reach.write(self.reached)
+        usage.count(self.minute, _by_endpoint(self.asked))
 
 
 class Ledger:
@@ -43,6 +63,8 @@ class Ledger:
         self._asked: Counter[tuple[Asked, bool]] = Counter()
         self._figures: Counter[tuple[str, str, str]] = Counter()
         self._reached: dict[tuple[str, int], dict[str, Any]] = {}
+        self._batches = 0  # of numbers, that were begun
+        self._unsure: Numbers | None = None  # the last of them, until it is known to be written
         self._salt: tuple[date | None, bytes] = (None, b"")
         self._minute = figure.floor(now(), "minute")  # the last one that the audience was counted in
         self._known = False  # whether the other nodes know this one
@@ -110,6 +132,13 @@ class Ledger:
         """Write the last: everybody has gone."""
         self._over.set()
         self._heard.set()
+        last = threading.Thread(target=self._write_the_last, daemon=True)
+        last.start()
+        last.join(LAST_SECONDS)
+        if last.is_alive():
+            log.warning("The database does not answer: who was connected last is not written down")
+
+    def _write_the_last(self) -> None:
         self.write()
         if self._seats:  # who left meanwhile
             self.write()
@@ -211,21 +240,31 @@ class Ledger:
     # --- numbers -----------------------------------------------------------------------------------
 
     def _write_numbers(self) -> None:
+        if self._unsure:
+            self._write_batch(self._unsure)
+        if numbers := self._taken():
+            self._unsure = numbers
+            self._write_batch(numbers)
+
+    def _write_batch(self, numbers: Numbers) -> None:
+        with transaction():
+            if batch.is_new(self.node, numbers.number):
+                numbers.add()
+        self._unsure = None
+
+    def _taken(self) -> Numbers | None:
+        """All that was counted since the last batch; None when that is nothing."""
         self._collect()
         minute = figure.floor(now(), "minute")
-        levels = self._levels() if minute > self._minute else {}
-        figures, reached, asked = dict(self._figures), list(self._reached.values()), dict(self._asked)
-        if figures or levels or reached or asked:
-            with transaction():
-                figure.count(minute, figures | levels)
-                reach.write(reached)
-                usage.count(minute, _by_endpoint(asked))
+        levels = self._levels() if minute > self._minute else Counter()
         self._minute = max(minute, self._minute)
-        self._figures.subtract(figures)
-        self._figures = +self._figures
-        self._reached.clear()
-        self._asked.subtract(asked)
-        self._asked = +self._asked
+        figures, self._figures = self._figures, Counter()
+        reached, self._reached = list(self._reached.values()), {}
+        asked, self._asked = self._asked, Counter()
+        if not (figures or levels or reached or asked):
+            return None
+        self._batches += 1
+        return Numbers(self._batches, minute, figures + levels, reached, asked)
 
     def _collect(self) -> None:
         """Take what the channels counted."""
@@ -277,7 +316,7 @@ def _key(seat: Seat) -> dict[str, Any]:
     return {"key": seat.connection.id, "start": seat.since}
 
 
-def _by_endpoint(numbers: dict[tuple[Asked, bool], int]) -> dict[Asked, tuple[int, int]]:
+def _by_endpoint(numbers: Mapping[tuple[Asked, bool], int]) -> dict[Asked, tuple[int, int]]:
     found: dict[Asked, tuple[int, int]] = {}
     for (asked, refused), number in numbers.items():
         requests, bad = found.get(asked, (0, 0))

@@ -1,14 +1,43 @@
-"""Many rows in one statement, for what is counted in memory and written every few seconds."""
+"""Batch: what is counted in memory and written every few seconds, many rows in one statement, once."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
 
-from ..database import db
+from ..database import Model, database_time, db
 from .organization import Organization
+
+KEPT = timedelta(days=1)  # so long a process may wait for its database, and still know what it has added
+
+
+class Batch(Model):
+    """The last batch of numbers that a process has added to the others'."""
+
+    __tablename__ = "batch"
+
+    node: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    at: Mapped[datetime]
+
+
+def is_new(node: str, number: int) -> bool:
+    """Whether this batch was not added yet; from now on it is. Call it in the transaction() that adds it.
+
+    For a commit may be done though nobody was told so: who adds the same again asks here first.
+    """
+    statement, keys = _insert(Batch)
+    written = statement.excluded
+    newer = statement.on_conflict_do_update(
+        index_elements=keys,
+        set_={"number": written.number, "at": written.at},
+        where=Batch.number < written.number,
+    )
+    row = {"node": node, "number": number, "at": database_time(db.session())}
+    return db.session.scalar(newer.values(**row).returning(Batch.node)) is not None
 
 
 def adding(model: Any, *names: str) -> Insert:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from ..database import Model, database_time, db, transaction
 from .batch import replacing
-from .node import Node, beat_seconds, living
+from .node import Node, living, silence
 
 
 class Ending(StrEnum):
@@ -129,8 +129,7 @@ def end_of_the_dead(keep: Callable[[], bool]) -> None:
 def _end_of(node: str) -> None:
     """The newest sign of life: its beat, else (another took its place) the newest row it wrote."""
     beat = db.session.scalar(select(Node.seen_at).where(Node.id == node))
-    dead_since = database_time(db.session()) - 3 * timedelta(seconds=beat_seconds())
-    if beat and beat >= dead_since:
+    if beat and beat >= database_time(db.session()) - silence():
         return  # it lives again
     last = db.session.scalar(
         select(func.max(func.coalesce(Connection.until, Connection.since))).where(Connection.node == node)

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, or_, select, tuple_
 
 from ..database import Gone, database_time, db, give_back_space, let_go, transaction
-from . import event, idempotency, session
-from .batch import of_nobody
+from . import batch, event, idempotency, session
+from .batch import Batch, of_nobody
 from .connection import Connection
 from .figure import LENGTHS, Figure
 from .idempotency import IdempotentRequest
@@ -43,6 +43,7 @@ PASSING = (
     ),
     Passing(Invitation, lambda before: Invitation.expires_at < before),
     Passing(IdempotentRequest, lambda before: IdempotentRequest.created_at < before - idempotency.KEPT),
+    Passing(Batch, lambda before: Batch.at < before - batch.KEPT),
     Passing(MessageEdit, lambda before: MessageEdit.edited_at < before, "EVENT_DAYS"),
     Passing(Connection, lambda before: Connection.until < before, "CONNECTION_DAYS"),
     Passing(Reach, lambda before: Reach.at < before, "ANALYTICS_DAYS"),

@@ -44,7 +44,7 @@ COUNTERS = {  # of an organization, by the lines that they count: see models/log
     "shown_seq": "shown",
     "own_shown_seq": ("shown", None),
 }
-OF_PROCESSES = {"job", "node"}  # whose claims run out with time: tests/test_jobs.py
+OF_PROCESSES = {"job", "node", "batch"}  # whose claims run out with time: tests/test_jobs.py
 VARYING = re.compile(
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)?"  # moments
     r"|\b[0-9a-f]{64}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{16}\b|\b[0-9a-f]{8}\b|\b[a-z0-9]{12}\b"  # digests, ids

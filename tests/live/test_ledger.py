@@ -18,7 +18,7 @@ from statuspage.live import ledger as ledger_module
 from statuspage.live import tally
 from statuspage.live.audience import Seat, ending_of
 from statuspage.live.entry import data_rooms
-from statuspage.live.ledger import BATCH, Ledger
+from statuspage.live.ledger import BATCH, Ledger, Numbers
 from statuspage.models import connection, figure, node, reach, retention
 from statuspage.models.access import Proof
 from statuspage.models.connection import Connection, Ending
@@ -344,3 +344,50 @@ def test_the_audience_is_counted_once_a_minute_and_each_connection_once(cast, le
         ("*", "watching.sse"): 1,
     }
     assert minutes == 1
+
+
+def counted(name: str) -> int:
+    with snapshot() as session:
+        return sum(row.value for row in session.query(figure.Figure).filter_by(name=name))
+
+
+def test_numbers_are_added_once_though_nobody_was_told_that_their_commit_was_done(
+    cast, ledger, sit, monkeypatch
+):
+    """The connection is cut between a commit and its answer. What is counted meanwhile is another batch."""
+    add = Numbers.add
+
+    def cut_after_commit(numbers):
+        add(numbers)
+        session = db.session()
+        patch.setattr(session, "commit", lambda: (type(session).commit(session), 1 / 0))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Numbers, "add", cut_after_commit)
+        for _ in range(2):
+            sit.channel.tally.replayed(cast.acme.scope, "memory")
+        ledger.write()
+    assert counted("replays.memory") == 2
+    sit.channel.tally.replayed(cast.acme.scope, "memory")
+    ledger.write()
+    assert counted("replays.memory") == 3
+
+
+def test_numbers_that_could_not_be_added_are_added_later(cast, ledger, sit, monkeypatch):
+    for _ in range(2):
+        sit.channel.tally.replayed(cast.acme.scope, "memory")
+        with monkeypatch.context() as patch:
+            patch.setattr(Numbers, "add", lambda _: 1 / 0)
+            ledger.write()
+    assert counted("replays.memory") == 0
+    ledger.write()
+    assert counted("replays.memory") == 2
+
+
+def test_who_stops_does_not_wait_for_a_database_that_hangs(cast, ledger, sit, monkeypatch, caplog):
+    monkeypatch.setattr(ledger_module, "LAST_SECONDS", 0.01)
+    sit("here")
+    with ledger._writing:
+        ledger.close()
+    assert "who was connected last is not written down" in caplog.text
+    assert eventually(lambda: set(rows()) == {"here"}), "it is written if it answers after all"
