@@ -8,7 +8,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -40,6 +40,7 @@ __all__ = [
     "db",
     "end_session",
     "give_back_space",
+    "if_undone",
     "is_away",
     "let_go",
     "mark_of_commits",
@@ -136,7 +137,8 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
     session.rollback()  # ends the read transaction: the lock comes first,
     session.expire_all()  # and what was read before it may be old
-    session.info.update(writing=True, recorded=set(), lines=[], unwritten=[], hidden=set(), by=by)
+    session.info.update(writing=True, recorded=set(), lines=[], unwritten=[], hidden=set(), undone=[], by=by)
+    undone: list[Callable[[], None]] = []
     try:
         with _writing_turn(session):
             _lock(session, organizations, ids)
@@ -147,11 +149,16 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
         recorded, lines = session.info["recorded"], session.info["lines"]
     except BaseException as error:
         session.rollback()
+        undone = session.info["undone"]
         if is_busy(error):
             raise Busy from error
         raise
     finally:
-        session.info.update(writing=False, recorded=set(), lines=[], unwritten=[], hidden=set(), by=None)
+        session.info.update(
+            writing=False, recorded=set(), lines=[], unwritten=[], hidden=set(), undone=[], by=None
+        )
+        for step in undone:
+            step()
     if lines:
         log.info("committed %s", " ".join(lines), extra={"events": lines, "user": by})
     for organization_id in sorted(recorded):
@@ -184,6 +191,11 @@ def may_take_long() -> None:
     """This transaction waits for something slower than the database: who freezes in it is cut off later."""
     if db.engine.dialect.name == "postgresql":
         postgres.may_take_long(db.session.connection())
+
+
+def if_undone(step: Callable[[], None]) -> None:
+    """In a transaction(): do this, which raises nothing, after it ended without a commit that is known of."""
+    db.session.info["undone"].append(step)
 
 
 @contextmanager

@@ -3,14 +3,14 @@
 from typing import Any
 
 from flask import Flask, current_app
-from sqlalchemy import event
 
+from ..database import if_undone
 from ..models import snapshot
 from ..models.errors import Conflict
 from ..models.hiding import hiding
 from .files import is_of_incident
+from .reconcile import reconcile_in_any_case
 from .store import Store, Unreachable
-from .writer import Writer
 
 
 class Removal:
@@ -38,25 +38,20 @@ class Removal:
             names = snapshot.take_away(organization_id, tenant_id)
         if not names:
             return
-        if self._store is None:
+        store = self._store
+        if store is None:
             raise Conflict(
                 "This page has snapshots, and the setting SNAPSHOTS, which says where, is empty here. "
                 "Nothing was changed. Set it; or, if they are gone, run: flask snapshot forget"
             )
-        event.listen(sender, "after_rollback", self._sweep, once=True)
+        if_undone(lambda: reconcile_in_any_case(self._app, store, set(names)))
         try:
-            self._store.remove(names)
+            store.remove(names)
         except Unreachable as error:
             raise Conflict(
                 f"The snapshots of this page could not be removed ({error}). "
                 "Nothing was changed; please try again."
             ) from error
-
-    def _sweep(self, _session: Any) -> None:
-        """What hid them was not committed: this process's writer finds them missing with its next turn."""
-        writer: Writer | None = self._app.extensions.get("snapshot_writer")
-        if writer:
-            writer.sweep_next()
 
     def remove_all(self) -> None:
         """Every file, and what is known of them. Call it in a transaction()."""

@@ -87,6 +87,9 @@ class Folder:
         shutil.rmtree(prepared[0], ignore_errors=True)
 
     def discard_old(self) -> None:
+        in_a_thread(self._discard_old)
+
+    def _discard_old(self) -> None:
         """By the disk's clock, for each node has its own."""
         newest = self._new / new_id()
         with _disk():
@@ -97,7 +100,7 @@ class Folder:
             with suppress(FileNotFoundError):
                 if now - folder.stat().st_mtime > LEFT_SECONDS:
                     shutil.rmtree(folder, ignore_errors=True)
-        for name in self.names():
+        for name in self._names():
             with _disk(), suppress(FileNotFoundError):
                 if not (self.site / name).stat().st_size:
                     (self.site / name).unlink()
@@ -125,6 +128,10 @@ class Folder:
         return folder
 
     def names(self) -> list[str]:
+        found: list[str] = in_a_thread(self._names)  # of thousands it takes its time
+        return found
+
+    def _names(self) -> list[str]:
         with _disk():
             return sorted(str(path.relative_to(self.site)) for path in self.site.rglob("*") if path.is_file())
 

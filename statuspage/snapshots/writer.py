@@ -15,12 +15,13 @@ from ..models import snapshot
 from ..models.errors import NotFound
 from ..models.snapshot import SITE, Place, Snapshot
 from .drawing import Artist, Drawing
+from .reconcile import reconcile, reconcile_in_any_case
 from .store import Store, Unreachable
 from .visitor import Hidden
 
 log = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 3600.0
+SWEEP_SECONDS = 600.0  # a process that is killed while it hides a page cannot tell
 REST_SECONDS = 60.0  # until a page that could not be drawn is tried again
 ROUND_SECONDS = 5.0  # of writing, until it is asked again what is due: an organization before all tenants
 AT_ONCE = 50  # files: others who write, or hide a page, wait until they are in place
@@ -39,7 +40,7 @@ class Writer:
         self._hub: Hub = app.extensions["live"].hub
         self._build: str = app.extensions["live"].build
         self._refresh = timedelta(seconds=app.config["SNAPSHOT_REFRESH"])
-        self.sweep_next()
+        self._swept_at = float("-inf")
         self.failed: dict[Place, float] = {}
         """The pages that could not be drawn, and when that was (monotonic)."""
         self.unfinished: set[Place] = set()
@@ -53,10 +54,6 @@ class Writer:
                     return
         finally:
             self._artist.let_go()
-
-    def sweep_next(self) -> None:
-        """Hold files and rows against each other with the next turn."""
-        self._swept_at = float("-inf")
 
     def _write_all(self, pages: Due, keep: Callable[[], bool]) -> bool:
         """For as long as a round takes, then False: it is asked again what is due; True when that is over."""
@@ -119,7 +116,7 @@ class Writer:
                     if last:
                         self._is_written(row, stamp, drawing)
             except Exception:  # the hold may be lost: by one who was frozen, or whose database went away
-                self._take_back(put)
+                reconcile_in_any_case(self._app, self._store, _of_pages(put))
                 raise
             finally:
                 self._store.discard(prepared)
@@ -139,18 +136,6 @@ class Writer:
             return had
         with transaction():
             return snapshot.announce(id, had, drawing.files)
-
-    def _take_back(self, names: set[str]) -> None:
-        """Those of these files that no page has go: it may have been hidden meanwhile."""
-        names = {name for name in names if not name.startswith(STATIC)}
-        if not names:
-            return
-        try:
-            with transaction():
-                self._store.remove(snapshot.unknown(names))
-        except Exception:
-            self.sweep_next()  # which finds them
-            raise
 
     def _take_away(self, place: Place) -> None:
         with transaction():
@@ -180,22 +165,22 @@ class Writer:
 
     def _remove(self, names: Iterable[str]) -> None:
         """What nobody has any more."""
-        self._store.remove(sorted(name for name in names if not name.startswith(STATIC)))
+        self._store.remove(sorted(_of_pages(names)))
 
     def _sweep_if_due(self) -> None:
         """Files and rows are held against each other: either may have been put back from an older copy."""
         if time.monotonic() - self._swept_at < SWEEP_SECONDS:
             return
-        self._swept_at = time.monotonic()  # a wish for another sweep may come while this one runs
+        self._swept_at = time.monotonic()
         try:
             self._store.discard_old()
             found = set(self._store.names())
             with transaction():  # read later than the files: each was known before it was there
                 unknown = sorted(snapshot.compare(found))
             for start in range(0, len(unknown), AT_ONCE):
-                self._take_back(set(unknown[start : start + AT_ONCE]))
+                reconcile(self._store, _of_pages(unknown[start : start + AT_ONCE]))
         except Exception:
-            self.sweep_next()
+            self._swept_at = float("-inf")  # with the next turn
             raise
 
 
@@ -204,6 +189,10 @@ def _batches(files: dict[str, bytes]) -> Iterator[tuple[dict[str, bytes], bool]]
     items = list(files.items())
     for start in range(0, max(1, len(items)), AT_ONCE):
         yield dict(items[start : start + AT_ONCE]), start + AT_ONCE >= len(items)
+
+
+def _of_pages(names: Iterable[str]) -> set[str]:
+    return {name for name in names if not name.startswith(STATIC)}
 
 
 def _asking_whether_it_is_held() -> Callable[[], None]:

@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -16,6 +16,7 @@ from statuspage.models.organization import Organization
 from statuspage.models.status import ServiceStatus, Visibility
 from statuspage.snapshots.store import Unreachable
 from statuspage.snapshots.writer import Writer
+from tests.proxies import eventually
 from tests.snapshots.conftest import put, write
 
 ENDS = {
@@ -118,27 +119,43 @@ def test_a_store_that_cannot_be_reached_refuses_it(app, cast, folder, writer, mo
     assert db.session.get(Organization, "org-456", populate_existing=True).public
 
 
-def test_what_is_not_hidden_in_the_end_is_written_again(app, cast, folder, writer, monkeypatch):
+@pytest.mark.parametrize("answers", ["at once", "later"])
+def test_what_is_not_hidden_in_the_end_is_written_again_by_whoever_draws(
+    app, cast, folder, writer, monkeypatch, answers
+):
     with transaction(cast.acme):
         incident = Incident.open(cast.acme, None, title="Over", message="It was so.")
         incident.resolve(message="Over.")
     write(writer)
-    before = folder.names()
+    before, session = folder.names(), type(db.session())
+    monkeypatch.setattr("statuspage.snapshots.reconcile.AGAIN_SECONDS", 0.01)
 
     def fail(self):
         assert of(folder, "acme") == []
+        if answers == "at once":
+            broken.undo()
         raise OSError("the database stops")
 
     with monkeypatch.context() as broken:
-        broken.setattr(type(db.session()), "commit", fail)
+        broken.setattr(session, "commit", fail)
         with pytest.raises(OSError, match="stops"), transaction(cast.acme):
             cast.acme.update(visibility=Visibility.PRIVATE)
+    another = Writer(app, folder)
+    another._swept_at = time.monotonic()
+    eventually(lambda: (write(another), folder.names() == before)[1])
+
+
+def test_what_is_hidden_leaves_nothing_to_be_looked_for(app, cast, folder, writer, monkeypatch):
     write(writer)
-    assert folder.names() == before
-    swept_at = writer._swept_at
-    with transaction(cast.acme):
-        cast.north.update(visibility=Visibility.PRIVATE)
-    assert writer._swept_at == swept_at, "it is not looked for without need"
+    calls = []
+    monkeypatch.setattr("statuspage.snapshots.removal.reconcile_in_any_case", lambda *_: calls.append(_))
+    for visibility in (Visibility.PRIVATE, Visibility.PUBLIC):
+        with transaction(cast.acme):
+            cast.north.update(visibility=visibility)
+    with suppress(ZeroDivisionError), transaction(cast.acme):
+        cast.acme_service.update(name="Undone")
+        raise ZeroDivisionError
+    assert calls == []
 
 
 @pytest.mark.one_database

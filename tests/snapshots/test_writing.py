@@ -26,6 +26,8 @@ from statuspage.models.snapshot import Place, Snapshot
 from statuspage.models.status import IncidentStatus, ServiceStatus
 from statuspage.snapshots import drawing, visitor
 from statuspage.snapshots.past import Past
+from statuspage.snapshots.store import Unreachable
+from statuspage.snapshots.writer import SWEEP_SECONDS
 from statuspage.web import document, feeds
 from tests.snapshots.conftest import put, write
 
@@ -487,19 +489,22 @@ def test_what_a_loss_of_power_left_empty_is_drawn_again(app, cast, folder, write
     assert before == {name: len((folder.site / name).read_bytes()) for name in folder.names()}
 
 
-def test_a_sweep_comes_once_an_hour_and_when_somebody_wished_for_it_even_during_one(
-    app, cast, folder, writer, monkeypatch
-):
+def test_a_sweep_comes_after_a_while_and_at_once_when_one_failed(app, cast, folder, writer, monkeypatch):
     names, swept = folder.names, []
 
     def look():
         swept.append(len(swept))
         if len(swept) == 1:
-            writer.sweep_next()  # a page was hidden in vain
+            raise Unreachable("the disk is away")
         return names()
 
     monkeypatch.setattr(folder, "names", look)
     monkeypatch.setattr(folder, "discard_old", lambda: None)
-    for _ in range(4):
+    with pytest.raises(Unreachable):
+        write(writer)
+    for _ in range(3):
         write(writer)
     assert len(swept) == 2
+    writer._swept_at -= SWEEP_SECONDS
+    write(writer)
+    assert len(swept) == 3

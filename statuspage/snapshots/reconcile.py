@@ -1,0 +1,52 @@
+"""Reconcile: files that may be there, or be gone, though the rows say otherwise, are brought together again.
+
+For an outcome that nobody knows: a hold that was lost while files were put in place, a removal whose
+transaction was undone.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Set
+
+from flask import Flask
+
+from ..database import end_session, note_failure, transaction
+from ..models import snapshot
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 2.0
+
+
+def reconcile(store: Store, names: Set[str]) -> None:
+    """Those of these files that no page has go; a page that has some is due, whoever draws it."""
+    if names:
+        with transaction():
+            store.remove(snapshot.unknown(names))
+
+
+def reconcile_in_any_case(app: Flask, store: Store, names: Set[str]) -> None:
+    """Now; or else, as soon as database and store answer, beside what this process does."""
+    if not _attempt(app, store, names):
+        threading.Thread(
+            target=_until_done, args=(app, store, names), name="reconcile snapshots", daemon=True
+        ).start()
+
+
+def _until_done(app: Flask, store: Store, names: Set[str]) -> None:
+    while not _attempt(app, store, names):
+        time.sleep(AGAIN_SECONDS)
+
+
+def _attempt(app: Flask, store: Store, names: Set[str]) -> bool:
+    with app.app_context():
+        try:
+            reconcile(store, names)
+            return True
+        except Exception as error:
+            note_failure(log, error, "Snapshots may differ from the pages, and are looked after again")
+            return False
+        finally:
+            end_session()
