@@ -14,7 +14,7 @@ FORGOTTEN = timedelta(days=1)
 
 def beat_seconds() -> float:
     """Between two beats. SQLite serves one node: it spares the disk."""
-    return 60.0 if db.engine.dialect.name == "sqlite" else 4.0
+    return 60.0 if db.engine.dialect.name == "sqlite" else 2.0
 
 
 def silence() -> timedelta:

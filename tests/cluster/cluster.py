@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 import libfaketime
 import psycopg
+from prometheus_client.parser import text_string_to_metric_families
 
 from statuspage.database import new_id, transaction
 from statuspage.models.membership import Membership
@@ -28,6 +29,7 @@ from tests.server import Server
 
 ORGANIZATION = "org-456"
 PATIENCE = 60.0
+LARGE = 7_500  # bytes, twice as many as hexadecimal digits: about what a broadcast may have
 DRAWING = "SELECT node.name FROM job JOIN node ON node.id = job.claimed_by WHERE job.name = 'snapshots'"
 CLAIMS = """
 SELECT name, extract(epoch FROM due_at - now()), coalesce(extract(epoch FROM claimed_until - now()), 0)
@@ -211,6 +213,17 @@ class Cluster:
             self.until(lambda: found.extend(watcher.execute(DRAWING).fetchall()) or bool(found))
         return self.nodes["abc".index(found[0][0])]
 
+    def metric(self, name: str) -> float:
+        """Of all nodes together, whatever its labels."""
+        texts = [httpx.get(node.url + "/metrics").text for node in self.nodes]
+        return sum(
+            sample.value
+            for text in texts
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name
+        )
+
     def claims(self) -> list[tuple[str, float, float]]:
         """(job, seconds until it is due, until its claim is over), by the database's clock."""
         with psycopg.connect(self.postgres.url) as connection:
@@ -252,6 +265,7 @@ class Writer:
         self._progress = threading.Condition()
         self.count = 0
         self.problem: str | None = None
+        self._filling = threading.Event()
         self._services = [
             service["id"] for service in self._ask("GET", "/services?organizationId=" + ORGANIZATION)["items"]
         ]
@@ -267,6 +281,15 @@ class Writer:
             assert done, "The writer stands still."
             assert not self.problem, self.problem
 
+    def fill(self, broadcasts: int) -> None:
+        """So many large ones, as quickly as they are acknowledged, that no compression makes small."""
+        goal = len(self.acknowledged) + broadcasts
+        self._filling.set()
+        with self._progress:
+            assert self._progress.wait_for(lambda: len(self.acknowledged) >= goal or self.problem, PATIENCE)
+            assert not self.problem, self.problem
+        self._filling.clear()
+
     def stop(self) -> None:
         self._over.set()
         self._thread.join(PATIENCE)
@@ -276,9 +299,12 @@ class Writer:
     def _run(self) -> None:
         try:
             for number in itertools.count():
-                if self._over.wait(self._pause):
+                if self._over.wait(0 if self._filling.is_set() else self._pause):
                     return
-                (self._broadcast, self._status, self._step)[number % 3](number)
+                if self._filling.is_set():
+                    self._broadcast(number, filling=self._random.randbytes(LARGE).hex())
+                else:
+                    (self._broadcast, self._status, self._step)[number % 3](number)
                 with self._progress:
                     self.count += 1
                     self._progress.notify_all()
@@ -287,9 +313,9 @@ class Writer:
                 self.problem = repr(error)
                 self._progress.notify_all()
 
-    def _broadcast(self, number: int) -> None:
+    def _broadcast(self, number: int, filling: str = "") -> None:
         mark = f"mark-{number}"
-        data = {"mark": mark, "at": int(time.time() * 1000)}
+        data = {"mark": mark, "at": int(time.time() * 1000), "filling": filling}
         body = {"type": "service-update", "data": data, "organizationId": ORGANIZATION}
         self._ask("POST", "/websocket/broadcast", body)
         self.acknowledged.append(mark)

@@ -25,6 +25,7 @@ Launch = Callable[..., Browser]
 MINUTE = 60.0
 LINES = "^(INSERT INTO|UPDATE) event "  # what is new, and what is taken out of older ones
 HEARD = 2.0  # seconds
+FILLINGS = 20  # at most: a buffer grows while it fills
 TAKEN_OVER = 25.0
 
 
@@ -125,6 +126,24 @@ def stop_reading(night: Night) -> None:
     night.writer.go_on(5)
 
 
+def stop_reading_until_all_is_full(night: Night) -> None:
+    """What lies between them and the nodes is full, and they are cut: nobody else waits for them."""
+
+    def cut() -> float:
+        return night.cluster.metric("statuspage_cut_total")
+
+    before, filled = cut(), 0
+    night.sleepers.freeze()
+    while cut() == before:
+        filled += 1
+        assert filled < FILLINGS
+        night.writer.fill(50)
+        night.writer.go_on(10)
+    night.sleepers.thaw()
+    print(f"{cut() - before:.0f} cut after {filled} fillings")
+    night.writer.go_on(5)
+
+
 def restart_all_in_turn(night: Night) -> None:
     for node in night.cluster.nodes:
         node.stop()
@@ -147,6 +166,8 @@ FAULTS: list[Fault] = [
     stop_reading,
     restart_all_in_turn,
 ]
+
+LONGER: list[Fault] = [kill_the_node_that_draws, stop_reading_until_all_is_full, write_by_two_clocks]
 
 
 def converge(launch: Launch, cluster: Cluster, faults: list[Fault], seconds: float = 0.0) -> None:
@@ -232,9 +253,7 @@ def test_whatever_breaks_nothing_is_lost(launch: Launch, tmp_path: Path) -> None
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("nodes", [2, 3])
-@pytest.mark.parametrize(
-    "fault", [*FAULTS, kill_the_node_that_draws, write_by_two_clocks], ids=lambda fault: fault.__name__
-)
+@pytest.mark.parametrize("fault", [*FAULTS, *LONGER], ids=lambda fault: fault.__name__)
 def test_each_fault_for_a_minute(launch: Launch, tmp_path: Path, fault: Fault, nodes: int) -> None:
     with Cluster(tmp_path, nodes) as cluster:
         converge(launch, cluster, [fault], MINUTE)

@@ -120,12 +120,12 @@ class Poller:
 
     def _attend(self, wire, events):
         try:
-            if events & OUT:
-                wire.writable()
             if events & URGENT and wire.paused:
                 wire.cut()
-            elif events & ~OUT and wire.fd >= 0:
-                wire.readable()
+            elif events & ~OUT:
+                wire.readable()  # first: an error tells why, and then nothing is writable
+            if events & OUT and wire.fd >= 0:
+                wire.writable()
         except Exception:
             traffic.log.exception("a connection failed")
             wire.cut()

@@ -14,7 +14,7 @@ from engineio import packet
 
 from . import frames, traffic
 from .websocket import WebSocket
-from .wire import DEAF, SLOW, Wire
+from .wire import SLOW, Wire
 
 if TYPE_CHECKING:
     from .probe import Probe
@@ -246,7 +246,7 @@ class Session:
 
     def lost(self, why: str) -> None:
         """Its WebSocket is over."""
-        self.close(wait=False, reason=why if why in (SLOW, DEAF) else self.server.reason.TRANSPORT_CLOSE)
+        self.close(wait=False, reason=why or self.server.reason.TRANSPORT_CLOSE)
 
     # Being alive
 

@@ -4,6 +4,7 @@ It is a descriptor, what is still to be sent, and a reader that is given what ca
 """
 
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -22,7 +23,9 @@ GATHERED = 256  # pieces to one write, below the limit of the system (IOV_MAX)
 LINGER = 1  # seconds that a closed connection waits for its peer to read the last bytes and close too
 LARGE = 16384  # bytes: what a piece has at most that counts as one
 MAX_UNSENT = 16 << 20  # bytes that may wait for a client
-SLOW, DEAF = "too slow", "it reads nothing"
+SLOW, DEAF = "too slow", "it reads nothing"  # those whom we cut
+GONE = "transport error"  # python-engineio's word, here for who vanished without one
+VANISHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
 IN, OUT = 1, 4  # epoll's bits: readable, writable
 
 close = monkey.get_original("os", "close")  # gevent's closes at some later turn of its loop
@@ -35,7 +38,7 @@ class Reader(Protocol):
         """These bytes came."""
 
     def lost(self, why: str) -> None:
-        """The connection is over; called once, however it ended: "too slow" when we cut it for that."""
+        """The connection is over; called once, however it ended: SLOW, DEAF, GONE, or "" by its peer."""
 
 
 class Wire:
@@ -119,7 +122,7 @@ class Wire:
         """Close it now."""
         if self.fd < 0:
             return
-        if why:
+        if why in (SLOW, DEAF):
             traffic.cut[why] += 1
             traffic.log.info("a connection was cut: %s", why)
         self.poller.forget(self)
@@ -166,8 +169,9 @@ class Wire:
             data = os.read(self.fd, READ)
         except BlockingIOError:
             return
-        except OSError:
-            data = b""
+        except OSError as error:
+            self._fail(error)
+            return
         if not data:
             self._end()
         elif not self.finishing:
@@ -202,10 +206,15 @@ class Wire:
                 self.unsent = None if sent == len(unsent) else [unsent[sent:]]
         except BlockingIOError:
             pass
-        except OSError:
-            self.cut()
+        except OSError as error:
+            self._fail(error)
             return
         self.settle()
+
+    def _fail(self, error: OSError) -> None:
+        """The connection is broken: the kernel may find sooner than we that its peer takes nothing."""
+        gone = DEAF if self.blocked else GONE
+        self.cut(gone if error.errno in VANISHED else "")
 
     def settle(self) -> None:
         """After a write: go on with what is left, or end if that was the last."""

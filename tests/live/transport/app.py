@@ -1,7 +1,8 @@
 """A small server for the tests of this folder, a process of its own: `python app.py '{"option": ...}'`.
 
 Options are those of transport.create(), and `under`: which server runs it (serve, run, werkzeug), or `stock`
-for the unmended stack; `body_seconds`: how long it waits for a body; `grace`: what requests have at a stop.
+for the unmended stack; `body_seconds`: how long it waits for a body; `unread`: after how many
+milliseconds the kernel gives a connection up; `grace`: what requests have at a stop.
 It prints the port that it listens on, as its only line, and logs to stderr.
 """
 
@@ -11,6 +12,7 @@ import sys
 options = json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}")
 under, debug = options.pop("under", "serve"), options.pop("debug", False)
 body_seconds, grace = options.pop("body_seconds", None), options.pop("grace", 2)
+unread = options.pop("unread", None)
 if under == "werkzeug":
     options["async_mode"] = "threading"
 else:
@@ -34,11 +36,12 @@ import flask  # noqa: E402
 import flask_socketio  # noqa: E402
 import greenlet  # noqa: E402
 import transport  # noqa: E402
-from transport import front, websocket  # noqa: E402
+from transport import front, process, websocket  # noqa: E402
 
 logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, stream=sys.stderr)
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 front.BODY_SECONDS = body_seconds or front.BODY_SECONDS
+process.UNREAD_MILLISECONDS = unread or process.UNREAD_MILLISECONDS
 
 
 class Echo:

@@ -1,15 +1,18 @@
 """What is sent arrives whole and in order, or the client is cut; nobody waits for another."""
 
 import contextlib
+import errno
 import json
 import re
 import socket
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import httpx
 import pytest
 import websocket
 
+from statuspage.live.transport import wire as wire_module
 from statuspage.live.transport.wire import GATHERED, LARGE, MAX_UNSENT, Wire
 from tests.live.transport.wire import all_bytes, beside, close_code, handshake, masked, until
 
@@ -67,14 +70,34 @@ def test_the_stock_stack_drops_what_did_not_fit(servers):
     assert read_news(servers("stock", under="stock"), 4, 3_000_000) != list(range(4))
 
 
-def test_a_peer_that_reads_nothing_is_cut_in_time(start):
-    site = start(ping_timeout=0.5)
+@pytest.mark.parametrize("options", [{"ping_timeout": 0.5}, {"unread": 500}], ids=["by us", "by the kernel"])
+def test_a_peer_that_reads_nothing_is_cut_in_time(start, options):
+    site = start(**options)
     sock, request = handshake(site, receive_buffer=4096)
     sock.sendall(request + masked(b'40{"name":"deaf"}'))
     sid = until(lambda: site.state["clients"].get("deaf"))
     site.http.post(f"/send/{sid}", params={"size": 3_000_000, "count": 4})
     until(lambda: ["deaf", "it reads nothing"] in site.state["left"], seconds=4)
     assert site.state["sessions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "blocked", "why"),
+    [
+        (errno.ETIMEDOUT, 0.0, "transport error"),  # it vanished
+        (errno.ETIMEDOUT, 1.0, "it reads nothing"),
+        (errno.ECONNRESET, 1.0, ""),  # a browser that was closed
+    ],
+)
+def test_why_a_connection_broke(monkeypatch, number, blocked, why):
+    said, poller = [], SimpleNamespace(forget=lambda _: None)
+    ours, theirs = socket.socketpair()
+    wire = Wire(poller, ours.detach(), SimpleNamespace(lost=said.append), 100)  # type: ignore[arg-type]
+    wire.blocked = blocked
+    monkeypatch.setattr(wire_module.os, "read", Mock(side_effect=OSError(number, "")))
+    wire.readable()
+    assert said == [why]
+    theirs.close()
 
 
 def test_pongs_and_packets_do_not_mix_on_the_wire(site):
