@@ -122,7 +122,7 @@ def _transports(hub: Hub) -> dict[str, int]:
 
 def _transport(live: object) -> Iterator[Metric]:
     cut = dict(traffic.cut)
-    yield _counter("statuspage_cut", "Connections cut because their client did not read.", cut, "why")
+    yield _counter("statuspage_cut", "Connections cut because their client took nothing.", cut, "why")
     waiting = transport.unsent(live.socketio)  # type: ignore[attr-defined]
     yield _gauge("statuspage_unsent", "Messages that wait for their clients.", waiting)
     server = getattr(live.socketio, "wsgi_server", None)  # type: ignore[attr-defined]

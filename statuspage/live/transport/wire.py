@@ -23,9 +23,8 @@ GATHERED = 256  # pieces to one write, below the limit of the system (IOV_MAX)
 LINGER = 1  # seconds that a closed connection waits for its peer to read the last bytes and close too
 LARGE = 16384  # bytes: what a piece has at most that counts as one
 MAX_UNSENT = 16 << 20  # bytes that may wait for a client
-SLOW, DEAF = "too slow", "it reads nothing"  # those whom we cut
-GONE = "transport error"  # python-engineio's word, here for who vanished without one
-VANISHED = (errno.ETIMEDOUT, errno.EHOSTUNREACH)
+SLOW, DEAF = "too slow", "it reads nothing"
+SILENCE = (errno.ETIMEDOUT, errno.EHOSTUNREACH)  # the kernel's words for DEAF
 IN, OUT = 1, 4  # epoll's bits: readable, writable
 
 close = monkey.get_original("os", "close")  # gevent's closes at some later turn of its loop
@@ -38,7 +37,7 @@ class Reader(Protocol):
         """These bytes came."""
 
     def lost(self, why: str) -> None:
-        """The connection is over; called once, however it ended: SLOW, DEAF, GONE, or "" by its peer."""
+        """The connection is over; called once, however it ended: SLOW, DEAF, or "" by its peer."""
 
 
 class Wire:
@@ -122,7 +121,7 @@ class Wire:
         """Close it now."""
         if self.fd < 0:
             return
-        if why in (SLOW, DEAF):
+        if why:
             traffic.cut[why] += 1
             traffic.log.info("a connection was cut: %s", why)
         self.poller.forget(self)
@@ -212,9 +211,10 @@ class Wire:
         self.settle()
 
     def _fail(self, error: OSError) -> None:
-        """The connection is broken: the kernel may find sooner than we that its peer takes nothing."""
-        gone = DEAF if self.blocked else GONE
-        self.cut(gone if error.errno in VANISHED else "")
+        """The connection is broken. The kernel finds sooner than we that a peer takes nothing, while its own
+        buffer has room; whether that one sleeps or has vanished nobody knows.
+        """
+        self.cut(DEAF if error.errno in SILENCE else "")
 
     def settle(self) -> None:
         """After a write: go on with what is left, or end if that was the last."""
