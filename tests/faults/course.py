@@ -17,10 +17,15 @@ from statuspage import backup
 from statuspage.clock import now
 from statuspage.database import db, transaction
 from statuspage.jobs import Jobs
+from statuspage.live.audience import Seat
+from statuspage.live.consuming import Acknowledgement, Acknowledgements
+from statuspage.live.entry import data_rooms
+from statuspage.live.message import Cursor
 from statuspage.models import figure, retention
 from statuspage.models.event import Event
 from statuspage.models.job import Job
-from statuspage.models.organization import Tenant
+from statuspage.models.organization import Organization, Tenant
+from statuspage.models.scope import Scope
 from statuspage.models.status import Visibility
 from tests.cast import Cast
 
@@ -56,6 +61,21 @@ class Desk:
     def incident(self) -> str:
         """The open one."""
         return self.ask("GET", "/incidents?organizationId=org-456")["items"][0]["id"]
+
+
+class Listener:
+    """A connection that hears nothing."""
+
+    transport, address, wire = "sse", None, None
+
+    def __init__(self, id: str) -> None:
+        self.id, self.outlet = id, self
+
+    def deliver(self, message: Any) -> None:
+        pass
+
+    def owes(self, message: Any) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -109,17 +129,50 @@ def _restore(desk: Desk) -> None:
         db.session.remove()
 
 
-def _register(desk: Desk) -> None:
-    new = {"organizationId": "org-456", "consumerId": "billing", "cursor": desk.notes["cursor"]}
-    desk.ask("POST", "/consumers", headers={"Idempotency-Key": "registered"}, **new)
+def _register(desk: Desk, consumer_id: str) -> None:
+    new = {"organizationId": "org-456", "consumerId": consumer_id, "cursor": desk.notes["cursor"]}
+    desk.ask("POST", "/consumers", headers={"Idempotency-Key": f"register-{consumer_id}"}, **new)
 
 
 def _acknowledge(desk: Desk) -> None:
-    """All that waits for it."""
+    """The first that waits for it."""
     waiting = desk.ask("GET", "/events?consumer=billing")["events"]
-    assert waiting
-    consumer = desk.ask("GET", "/consumers?organizationId=org-456")["items"][0]
-    desk.ask("PUT", f"/consumers/{consumer['id']}/cursor", id=waiting[-1]["id"])
+    assert len(waiting) > 1
+    consumers = desk.ask("GET", "/consumers?organizationId=org-456")["items"]
+    billing = next(one for one in consumers if one["consumerId"] == "billing")
+    desk.ask("PUT", f"/consumers/{billing['id']}/cursor", id=waiting[0]["id"])
+
+
+def _acknowledge_in_a_batch(desk: Desk) -> None:
+    """All that waits, of all consumers, as they come over Socket.IO."""
+    waiting = desk.ask("GET", "/events?consumer=audit")["events"]
+    consumers = desk.ask("GET", "/consumers?organizationId=org-456")["items"]
+    last = Cursor.parse(waiting[-1]["id"])
+    assert last
+    batch = [Acknowledgement(one["id"], last) for one in consumers]
+    with desk.app.app_context():
+        Acknowledgements()._write(batch)
+        db.session.remove()
+    assert [(each.moved, each.refusal) for each in batch] == [(True, None)] * 2
+
+
+def _keep_the_ledger(desk: Desk) -> None:
+    """Two who came, one who went, and what was counted."""
+    live = desk.app.extensions["live"]
+    with desk.app.app_context():
+        channel = live.hub.channel("org-456")
+        channel.tally.take()  # of clients that came back before
+        live.ledger._minute = figure.floor(now(), "minute")  # else this minute has a level, or not
+        for id in ("stays", "goes"):
+            listener: Any = Listener(id)
+            seat = Seat(listener, Scope("org-456"), "data")
+            seat.since = LONG_AGO
+            channel.register(seat)
+            channel.enter(seat, data_rooms(seat.scope))
+            channel.tally.replayed(seat.scope, "memory")
+        channel.leave(seat)
+        live.ledger.write()
+        db.session.remove()
 
 
 def _count(desk: Desk) -> None:
@@ -142,12 +195,32 @@ def _write_snapshots(desk: Desk) -> None:
         db.session.remove()
 
 
+def _delete_incident(desk: Desk) -> None:
+    desk.ask("DELETE", f"/incidents/{desk.incident}")
+
+
+def _found_another(desk: Desk) -> None:
+    """That no backup knows of."""
+    with desk.app.app_context():
+        with transaction():
+            Organization.create(slug="initech", name="Initech")
+        db.session.remove()
+
+
 def _hide(desk: Desk) -> None:
     with desk.app.app_context():
         tenant = db.session.get(Tenant, "tenant-789")
         assert tenant is not None
         with transaction(tenant.organization):
             tenant.update(visibility=Visibility.PRIVATE)
+        db.session.remove()
+
+
+def _hide_all(desk: Desk) -> None:
+    with desk.app.app_context():
+        organization = db.session.get(Organization, "org-456")
+        with transaction(organization):
+            organization.update(visibility=Visibility.PRIVATE)
         db.session.remove()
 
 
@@ -161,8 +234,11 @@ COURSE = (
         again=True,
     ),
     Step("broadcast once", _broadcast, again=True),
-    Step("register a consumer", _register, again=True),
+    Step("register a consumer", lambda desk: _register(desk, "billing"), again=True),
+    Step("register another", lambda desk: _register(desk, "audit"), again=True),
     Step("acknowledge", _acknowledge),
+    Step("acknowledge in a batch", _acknowledge_in_a_batch),
+    Step("keep the ledger", _keep_the_ledger, in_pieces=True),
     Step("prune", _prune, again=True, in_pieces=True),
     Step("restore", _restore, again=True),
     Step(
@@ -171,8 +247,13 @@ COURSE = (
     ),
     Step("count figures", _count),
     Step("roll them up", _roll_up, again=True, in_pieces=True),
+    Step("open an incident by mistake", _open_incident),
+    Step("found another organization", _found_another),
     Step("write snapshots", _write_snapshots, again=True, in_pieces=True),
+    Step("delete the incident", _delete_incident),
+    Step("restore what knows less pages", _restore, again=True),
     Step("hide a page", _hide),
+    Step("hide an organization", _hide_all),
 )
 
 

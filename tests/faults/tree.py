@@ -318,12 +318,16 @@ def strange_files(file: Path, snapshots: Path, whole: bool = False) -> list[str]
         if _has_snapshots(connection)
         else []
     )
-    private = connection.execute("SELECT id, slug FROM tenant WHERE visibility = 'private'").fetchall()
+    private = [
+        row
+        for table in ("tenant", "organization")
+        for row in connection.execute(f"SELECT id, slug FROM {table} WHERE visibility = 'private'")
+    ]
     connection.close()
     site = snapshots / "site"
     found = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
     known = {name for _, files in rows for name in json.loads(files)}
-    hidden = {name for name in found for names in private if any(f"/{each}" in name for each in names)}
+    hidden = {name for name in found for names in private if any(f"/{each}" in f"/{name}" for each in names)}
     torn = [name for name in found if not is_whole(site / name)]
     lost = known - found if whole else set()
     strange = {"unknown": found - known, "hidden": hidden, "torn": torn, "lost": lost}
