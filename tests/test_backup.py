@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -253,6 +255,24 @@ def test_a_restore_that_fails_in_the_middle_changes_nothing(app, cast, monkeypat
     with pytest.raises(ZeroDivisionError):
         backup.restore(io.BytesIO(kept))
     assert contents() == before
+
+
+@pytest.mark.one_database
+def test_what_a_killed_restore_left_is_forgotten_in_time_and_others_are_let_alone(
+    app, cast, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = [f"{backup.ASIDE}killed", f"{backup.ASIDE}running", "of-another-program"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "aside.db").write_text("who was there")
+    for name in (names[0], names[2]):
+        os.utime(tmp_path / name, (0, 0))
+    stream = io.BytesIO()
+    backup.write(stream)
+    stream.seek(0)
+    backup.restore(stream)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
 def test_a_restore_waits_for_writers_and_gives_up_in_the_end(app, cast, monkeypatch):

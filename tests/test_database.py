@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -117,6 +118,40 @@ def test_a_lock_that_is_not_to_be_had_in_time_is_told(app, cast, monkeypatch, be
         assert time.monotonic() - before < 2
     with transaction(cast.acme):
         cast.acme_service.update(name="Later")
+
+
+WRITERS, READERS, SOON = 60, 30, 5.0  # more than there are connections; seconds
+
+
+def test_whoever_reads_finds_a_connection_however_many_wait_to_write(app, cast):
+    """On PostgreSQL writers queue in the database, each with a connection; on SQLite before they have one."""
+
+    def write():
+        with app.app_context():
+            service = db.session.get(Service, id)
+            with transaction(service.organization):
+                service.update(description=service.description + "x")
+
+    def read(_):
+        begun = time.monotonic()
+        with app.app_context(), snapshot() as session:
+            assert session.get(Organization, "org-456")
+        return time.monotonic() - begun
+
+    id = cast.acme_service.id
+    with transaction(cast.acme):
+        cast.acme_service.update(description="x")
+    db.session.remove()
+    writers = [threading.Thread(target=write) for _ in range(WRITERS)]
+    with db.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as holder:
+        holder.execute(text("UPDATE organization SET name = name WHERE id = 'org-456'"))
+        for writer in writers:
+            writer.start()
+        with ThreadPoolExecutor(READERS) as readers:
+            assert max(readers.map(read, range(READERS))) < SOON
+    for writer in writers:
+        writer.join(30)
+    assert db.session.get(Service, id).description == "x" * (1 + WRITERS)
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ The file is read into a temporary database first, with all its constraints, and 
 the migrations. So what is put back is whole and of today's shape before anything is touched.
 """
 
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import BinaryIO
 
 import flask_migrate
@@ -33,6 +35,9 @@ OF_FILES = frozenset({"snapshot"})
 
 PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
 """Not worth keeping, and better not: an old file signs nobody in again, and makes no undone request done."""
+
+ASIDE = "statuspage-restore-"  # folders for temporary files begin with it
+FORGOTTEN_SECONDS = 24 * 3600.0  # no restore takes so long
 
 
 def write(stream: BinaryIO) -> Head:
@@ -94,7 +99,8 @@ def _is_empty() -> bool:
 @contextmanager
 def _read_aside(stream: BinaryIO) -> Iterator[tuple[Head, Session]]:
     """What the file says of itself, and its rows as today's tables have them, in a database that passes."""
-    with TemporaryDirectory(prefix="statuspage-restore-") as folder, ExitStack() as open_until_the_end:
+    _forget_killed()
+    with TemporaryDirectory(prefix=ASIDE) as folder, ExitStack() as open_until_the_end:
         url = f"sqlite:///{Path(folder).resolve() / 'aside.db'}"
         aside = open_until_the_end.enter_context(elsewhere.database(url))
         with aside.app_context():
@@ -106,6 +112,14 @@ def _read_aside(stream: BinaryIO) -> Iterator[tuple[Head, Session]]:
             flask_migrate.upgrade()
             source = open_until_the_end.enter_context(snapshot())
         yield head, source
+
+
+def _forget_killed() -> None:
+    """What restores that were killed have left behind: everything that was in their files."""
+    for folder in Path(gettempdir()).glob(f"{ASIDE}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
+                shutil.rmtree(folder)
 
 
 def _begin_anew() -> None:

@@ -58,7 +58,7 @@ def delays(cluster: Cluster, changes: int) -> tuple[list[float], list[float]]:
     return found
 
 
-def on_screens(launch: Callable[..., Browser], cluster: Cluster) -> list[list[float]]:
+def on_screens(launch: Callable[..., Browser], cluster: Cluster, changes: int) -> list[list[float]]:
     """The same until it is in an open page, of the node that makes the changes and of the other one."""
     with launch() as browser, cluster.api() as api:
         service = api.get("/services", params={"organizationId": ORGANIZATION}).json()["items"][0]["id"]
@@ -66,7 +66,7 @@ def on_screens(launch: Callable[..., Browser], cluster: Cluster) -> list[list[fl
         for page in pages:
             record(page, service)
         sent = {}
-        for number in range(CHANGES):
+        for number in range(changes):
             sent[number] = time.time()
             api.patch(f"{cluster.nodes[0].url}/api/services/{service}", json={"name": f"Change {number}."})
             time.sleep(CALM)
@@ -82,19 +82,19 @@ def p95(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1]
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(120)
 def test_the_other_node_is_as_quick_as_this_one(cluster, launch):
     delays(cluster, 5)  # warm
     here, there = delays(cluster, CHANGES)
     print(f"p95 here {p95(here) * 1000:.1f} ms, on the other node {p95(there) * 1000:.1f} ms")
     assert p95(there) <= 1.5 * p95(here)
-    here, there = on_screens(launch, cluster)
+    here, there = on_screens(launch, cluster, CHANGES)
     print(f"on the screen p95 here {p95(here) * 1000:.0f} ms, on the other node {p95(there) * 1000:.0f} ms")
     assert p95(there) <= 1.5 * p95(here)
     cluster.valkey.kill()
-    here, there = delays(cluster, 10)
-    print(f"without the doorbell: {p95(there) * 1000:.0f} ms")
-    assert max(there) < 2
+    (_, heard), (_, seen) = delays(cluster, 10), on_screens(launch, cluster, 10)
+    print(f"without the doorbell heard within {max(heard):.2f} s, on the screen within {max(seen):.2f} s")
+    assert max(heard + seen) < 2
 
 
 def statements(server: Server) -> float:
