@@ -20,7 +20,7 @@ from ..models.incident import Incident
 from ..models.snapshot import Place
 from ..web import public
 from ..web.history import Month
-from .files import LOGOS, json_name, version_of
+from .files import LOGOS, by_id, json_name, version_of
 from .past import Past
 from .visitor import GONE, PAUSE, Visitor, dated, marked
 
@@ -82,6 +82,7 @@ class Artist:
         if ANY in state.embed_origins:  # a proxy knows no list of sites
             drawing.add(f"embed{path}.html", self._ask.get(f"/embed{path}", at))
             drawing.add(f"embed{path}.full.html", self._ask.get(f"/embed{path}", at, {"view": "full"}))
+        _add_by_id(drawing, place)
         if state.logo and not place.tenant_id:
             drawing.add(f"{path[1:]}/logo.{LOGOS[state.logo_type or '']}", self._ask.get(f"{path}/logo", at))
         self._add_incidents(drawing, place, state, linked, had, at)
@@ -264,6 +265,13 @@ def _file(path: str) -> str:
 def _query(place: Place) -> dict[str, str]:
     query = {"organizationId": place.organization_id}
     return {**query, "tenantId": place.tenant_id} if place.tenant_id else query
+
+
+def _add_by_id(drawing: Drawing, place: Place) -> None:
+    """What links and widgets that know ids ask for: the same documents."""
+    for name, like in by_id(place).items():
+        if like in drawing.files:
+            drawing.add(name, drawing.files[like])
 
 
 def _linked(path: str, drawing: Drawing) -> set[str]:

@@ -5,6 +5,7 @@
     /acme/history.atom       the same name; so badge.svg
     /acme/logo               acme/logo.png, or whatever kind it is of
     /embed/acme              embed/acme.html, with ?view=full embed/acme.full.html
+    /A, /A/B, /embed/A       the page and its widget by ids: A.html, A/B.html, embed/A.html, embed/A.full.html
     /api/status?organizationId=A&tenantId=B    api/status/A/B.json, without a tenant api/status/A.json;
                              so services and incidents
     /api/incidents?organizationId=A&tenantId=B&status=open    api/incidents/A/B.open.json, as above
@@ -29,6 +30,13 @@ def json_name(place: Place, noun: str, which: str = "") -> str:
     """`which` of them, where it is not all."""
     words = filter(None, ("api", noun, place.organization_id, place.tenant_id))
     return "/".join(words) + (f".{which}.json" if which else ".json")
+
+
+def by_id(place: Place) -> dict[str, str]:
+    """The files of the page and its widget by ids, and which each of them is like."""
+    ids = "/".join(filter(None, (place.organization_id, place.tenant_id)))
+    forms = ("{}.html", "embed/{}.html", "embed/{}.full.html")
+    return {form.format(ids): form.format(place.path[1:]) for form in forms}
 
 
 def version_of(*facts: Any) -> str:

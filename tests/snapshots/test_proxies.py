@@ -48,6 +48,10 @@ PAGES = (
     "/embed/acme?view=line&theme=auto&origin=https%3A%2F%2Fshop.example",
     "/embed/acme/north?theme=auto&view=full",
     "/acme?utm_source=x",
+    "/org-456",
+    "/org-456/tenant-789",
+    "/embed/org-456?view=full",
+    "/embed/org-456/tenant-789",
 )
 PROGRAMS = (
     STATUS,
