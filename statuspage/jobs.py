@@ -111,7 +111,8 @@ class Jobs:
             return not self._over.is_set() and job.keep(work.name, self.node)
 
     def _say(self, words: Callable[[], object]) -> None:
-        with transaction():
+        """However many wait to write: the others would take this node for dead."""
+        with transaction(urgent=True):
             words()
 
     def _attempt(self, name: str, step: Callable[[], None]) -> None:

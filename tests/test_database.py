@@ -31,10 +31,12 @@ from statuspage.database import (
     snapshot,
     transaction,
 )
+from statuspage.jobs import Jobs
 from statuspage.live.dispatcher import Dispatcher
 from statuspage.models.errors import Invalid
 from statuspage.models.event import Event
 from statuspage.models.job import Job
+from statuspage.models.node import Node
 from statuspage.models.organization import Organization
 from statuspage.models.service import Service
 
@@ -152,6 +154,38 @@ def test_whoever_reads_finds_a_connection_however_many_wait_to_write(app, cast):
     for writer in writers:
         writer.join(30)
     assert db.session.get(Service, id).description == "x" * (1 + WRITERS)
+
+
+@pytest.mark.one_database("postgresql")
+def test_a_node_says_that_it_lives_however_many_wait_to_write(app, cast, monkeypatch):
+    """The others would take it for dead before who froze with a lock loses that."""
+    monkeypatch.setattr(database, "_turns", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.2)
+    database._turns.acquire()
+    with pytest.raises(Busy), transaction():
+        pytest.fail("It has a turn.")
+    jobs = Jobs(app)
+    jobs.beat()
+    with snapshot() as session:
+        assert session.get(Node, jobs.node)
+
+
+@pytest.mark.one_database("postgresql")
+def test_a_connection_that_is_lost_takes_no_turn_along_and_hides_no_reason(app, cast, monkeypatch):
+    """The server ended it, and nobody knows that until the rollback."""
+    monkeypatch.setattr(database, "_turns", threading.BoundedSemaphore(1))
+
+    def lose_it_and_refuse():
+        pid = db.session.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with db.engine.connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        raise Invalid("No")
+
+    for _ in range(2):
+        with pytest.raises(Invalid, match="No"), transaction(cast.acme):
+            lose_it_and_refuse()
+    with transaction(cast.acme):
+        cast.acme_service.update(name="Later")
 
 
 @pytest.fixture

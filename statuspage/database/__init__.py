@@ -124,10 +124,11 @@ _turn = threading.Lock()
 
 
 @contextmanager
-def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
+def transaction(*organizations: Any, by: str | None = None, urgent: bool = False) -> Iterator[None]:
     """Run rules and rows under the lock of these organizations, then commit and tell the house.
 
-    `by` is the id of the user who does it. Without an organization it locks nothing and records
+    `by` is the id of the user who does it. `urgent`: on PostgreSQL it waits behind no other writer of this
+    process, but for rows that they hold. Without an organization it locks nothing and records
     nothing. What was loaded before is read again. An exception rolls everything back. Raises Gone when
     an organization was deleted, Busy when this or another lock was not to be had within LOCK_SECONDS.
     """
@@ -140,7 +141,7 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
     session.info.update(writing=True, recorded=set(), lines=[], unwritten=[], hidden=set(), undone=[], by=by)
     undone: list[Callable[[], None]] = []
     try:
-        with _writing_turn(session):
+        with _writing_turn(session, urgent):
             _lock(session, organizations, ids)
             yield
             session.flush()
@@ -148,8 +149,8 @@ def transaction(*organizations: Any, by: str | None = None) -> Iterator[None]:
             session.commit()
         recorded, lines = session.info["recorded"], session.info["lines"]
     except BaseException as error:
-        session.rollback()
         undone = session.info["undone"]
+        _undo(session)
         if is_busy(error):
             raise Busy from error
         raise
@@ -199,12 +200,12 @@ def if_undone(step: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _writing_turn(session: Session) -> Iterator[None]:
+def _writing_turn(session: Session, urgent: bool) -> Iterator[None]:
     """Wait for it at most LOCK_SECONDS in all, and hold no connection while others of this process write."""
     deadline = time.monotonic() + LOCK_SECONDS
     one_writer = session.get_bind().dialect.name == "sqlite"
-    turn = _turn if one_writer else _turns
-    if not turn.acquire(timeout=LOCK_SECONDS):
+    turn = _turn if one_writer else None if urgent else _turns
+    if turn and not turn.acquire(timeout=LOCK_SECONDS):
         raise Busy
     try:
         if one_writer:
@@ -213,8 +214,20 @@ def _writing_turn(session: Session) -> Iterator[None]:
             postgres.begin_turn(session.connection(), deadline - time.monotonic())
         yield
     finally:
-        session.rollback()  # nothing is left after a commit; after an error the lock ends here, not later
-        turn.release()
+        try:
+            _undo(session)  # nothing is left after a commit; after an error the lock ends here, not later
+        finally:
+            if turn:
+                turn.release()
+
+
+def _undo(session: Session) -> None:
+    """A rollback that cannot be said any more was done by the server when it lost us."""
+    try:
+        session.rollback()
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
 
 
 def give_back_space() -> bool:
