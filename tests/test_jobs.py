@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from statuspage import create_app
 from statuspage.database import database_time, db, transaction
 from statuspage.jobs import Jobs
 from statuspage.models import job, node
@@ -23,6 +24,15 @@ def pass_time(**much: float) -> None:
 @pytest.fixture
 def jobs(app) -> tuple[Jobs, Jobs]:
     return Jobs(app), Jobs(app)
+
+
+@pytest.mark.one_database
+def test_every_process_has_all_jobs(app, settings_for, make_database, tmp_path):
+    always = {"prune", "end lost connections", "roll up figures"}
+    assert set(app.extensions["jobs"]._works) == always
+    more = {"SNAPSHOTS": str(tmp_path), "PUBLIC_URL": "https://status.example"}
+    other = create_app(settings_for(make_database("sqlite", "other"), **more))
+    assert set(other.extensions["jobs"]._works) == {*always, "snapshots"}
 
 
 def test_one_of_two_nodes_does_it_and_again_when_it_is_due(jobs):

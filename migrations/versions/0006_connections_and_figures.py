@@ -73,15 +73,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "at", "token_id", "endpoint", name="pk_api_usage"),
     )
     op.create_index("ix_api_usage_at", "api_usage", ["at"])
-    op.create_table(
-        "batch",
-        sa.Column("node", sa.String(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("node", name="pk_batch"),
-    )
 
 
 def downgrade() -> None:
-    for table in ("batch", "api_usage", "reach", "mark", "figure", "connection"):
+    for table in ("api_usage", "reach", "mark", "figure", "connection"):
         op.drop_table(table)

@@ -34,24 +34,29 @@ LOOK_SECONDS = 0.1  # between two looks at how far the newest lines got, while t
 BATCH = 100  # seats to one transaction: a thousand would keep everybody else waiting for 50 ms
 PAUSE = 0.005  # seconds between two of them: with none, the event loop would not look at its sockets
 LONGEST = 200_000  # seats that may wait while the database is away; then the oldest are forgotten
-LAST_SECONDS = 5.0  # of a process that stops, for its last words: it does not wait for a database that hangs
+LAST_SECONDS, LAST_TIMES = 5.0, 3  # a process that stops waits no longer for a database that hangs
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """A batch of what was counted. It stays as it is until the database has it: see models/batch.py."""
+    """A batch of what was counted, and who was here as its minute began. It stays as it is until the database
+    has it: see models/batch.py.
+    """
 
     number: int
     minute: datetime
-    figures: Mapping[tuple[str, str, str], int]
+    counts: Counter[tuple[str, str, str]]
+    levels: Counter[tuple[str, str, str]]
     reached: Sequence[dict[str, Any]]
     asked: Mapping[tuple[Asked, bool], int]
 
     def add(self) -> None:
-        """To what all nodes counted, in a transaction()."""
-        figure.count(self.minute, self.figures)
+        """To what all nodes counted, in a transaction(). Its minute may be rolled up: then to this one."""
+        moment, late = now(), now() - self.minute > figure.LATE
+        minute = figure.floor(moment, "minute") if late else self.minute
+        figure.count(minute, self.counts if late else self.counts + self.levels)
         reach.write(self.reached)
-        usage.count(self.minute, _by_endpoint(self.asked))
+        usage.count(minute, _by_endpoint(self.asked))
 
 
 class Ledger:
@@ -134,9 +139,14 @@ class Ledger:
         self._heard.set()
         last = threading.Thread(target=self._write_the_last, daemon=True)
         last.start()
-        last.join(LAST_SECONDS)
-        if last.is_alive():
-            log.warning("The database does not answer: who was connected last is not written down")
+        for _ in range(LAST_TIMES):
+            left = self.waiting
+            last.join(LAST_SECONDS)
+            if not last.is_alive():
+                return
+            if self.waiting >= left:
+                break
+        log.warning("The database is too slow: who was connected last is not written down")
 
     def _write_the_last(self) -> None:
         self.write()
@@ -264,7 +274,7 @@ class Ledger:
         if not (figures or levels or reached or asked):
             return None
         self._batches += 1
-        return Numbers(self._batches, minute, figures + levels, reached, asked)
+        return Numbers(self._batches, minute, figures, levels, reached, asked)
 
     def _collect(self) -> None:
         """Take what the channels counted."""

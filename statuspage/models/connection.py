@@ -128,7 +128,7 @@ def end_of_the_dead(keep: Callable[[], bool]) -> None:
 
 def _end_of(node: str) -> None:
     """The newest sign of life: its beat, else (another took its place) the newest row it wrote."""
-    beat = db.session.scalar(select(Node.seen_at).where(Node.id == node))
+    beat = db.session.scalar(select(Node.seen_at).where(Node.id == node).with_for_update())  # it may return
     if beat and beat >= database_time(db.session()) - silence():
         return  # it lives again
     last = db.session.scalar(

@@ -14,7 +14,7 @@ FORGOTTEN = timedelta(days=1)
 
 def beat_seconds() -> float:
     """Between two beats. SQLite serves one node: it spares the disk."""
-    return 60.0 if db.engine.dialect.name == "sqlite" else 2.0
+    return 10.0 if db.engine.dialect.name == "sqlite" else 2.0
 
 
 def silence() -> timedelta:
@@ -47,7 +47,7 @@ def beat(id: str, name: str) -> bool:
     One that has the same name is left alone: two that live must not delete each other, beat by beat.
     """
     moment = database_time(db.session())
-    last = db.session.scalar(select(Node.seen_at).where(Node.id == id))
+    last = db.session.scalar(select(Node.seen_at).where(Node.id == id).with_for_update())
     row = {"id": id, "name": name, "started_at": moment, "seen_at": moment}
     db.session.execute(replacing(Node, "seen_at"), row)
     return last is None or last < moment - silence()

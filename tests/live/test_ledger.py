@@ -1,6 +1,7 @@
 """Who was connected is written down in batches; what a dead node held is nobody's presence."""
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -382,6 +383,38 @@ def test_numbers_that_could_not_be_added_are_added_later(cast, ledger, sit, monk
     assert counted("replays.memory") == 0
     ledger.write()
     assert counted("replays.memory") == 2
+
+
+def test_a_batch_that_waited_for_its_database_is_added_to_a_minute_that_is_not_rolled_up_yet(
+    cast, ledger, sit, monkeypatch
+):
+    moment = now()
+    monkeypatch.setattr(ledger_module, "now", lambda: moment)
+    sit("here")
+    ledger.write()
+    ledger._minute -= timedelta(minutes=1)  # this one begins in its sight
+    sit.channel.tally.replayed(cast.acme.scope, "memory")
+    with monkeypatch.context() as patch:
+        patch.setattr(Numbers, "add", lambda _: 1 / 0)
+        ledger.write()
+    moment += timedelta(minutes=30)
+    ledger._minute = figure.floor(moment, "minute")
+    ledger.write()
+    with snapshot() as session:
+        found = {row.name: row.at for row in session.query(figure.Figure)}
+    assert found == {"replays.memory": figure.floor(moment, "minute")}, "and no level of a time that is over"
+
+
+def test_who_stops_waits_as_long_as_it_gets_on(cast, ledger, sit, monkeypatch, caplog):
+    monkeypatch.setattr(ledger_module, "LAST_SECONDS", 0.2)
+    monkeypatch.setattr(ledger_module, "BATCH", 2)
+    write = ledger._write_seats
+    monkeypatch.setattr(ledger, "_write_seats", lambda batch: (time.sleep(0.1), write(batch)))
+    for number in range(8):
+        sit(f"client-{number}")
+    ledger.close()
+    assert len(rows()) == 8
+    assert "too slow" not in caplog.text
 
 
 def test_who_stops_does_not_wait_for_a_database_that_hangs(cast, ledger, sit, monkeypatch, caplog):

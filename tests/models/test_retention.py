@@ -189,10 +189,6 @@ def test_a_node_that_lost_its_claim_stops(app, cast, monkeypatch):
     assert len(log_of(cast.acme)) == before - 2
 
 
-def test_every_process_has_the_job(app):
-    assert "prune" in app.extensions["jobs"]._works
-
-
 @pytest.mark.one_database
 def test_a_file_gives_back_what_it_does_not_need(app, make_database, settings_for):
     other = create_app(settings_for(make_database("sqlite", "shrinking")))

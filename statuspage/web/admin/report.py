@@ -39,15 +39,17 @@ STRETCHES = {
 
 
 class Reached(NamedTuple):
-    """An incident's lines: how many, the most connections that one got to, and the shares in time."""
+    """An incident's lines: how many, the most connections that one got to, and how often one was written in
+    time: to so many connections, of all lines together.
+    """
 
     id: str
     title: str
     at: datetime
     updates: int
     listeners: int
-    within_1: float
-    within_10: float
+    within_1: int
+    within_10: int
     within_60: int
 
 
@@ -136,7 +138,7 @@ def _reached_by(row: Any, title: str) -> Reached:
         at=row.at,
         updates=row.updates,
         listeners=row.listeners,
-        within_1=row.within_1 / max(1, row.within_60),
-        within_10=row.within_10 / max(1, row.within_60),
+        within_1=row.within_1,
+        within_10=row.within_10,
         within_60=row.within_60,
     )

@@ -3,15 +3,22 @@
 import csv
 import io
 from datetime import timedelta
+from types import SimpleNamespace
 
+import httpx
 import pytest
+from sqlalchemy import select
 
-from statuspage.database import database_time, db, transaction
+from statuspage.database import database_time, db, snapshot, transaction
+from statuspage.live.audience import Seat
+from statuspage.live.entry import data_rooms
 from statuspage.models import figure, node, reach
 from statuspage.models.connection import Connection
 from statuspage.models.incident import Incident
 from statuspage.web.admin import export
 from statuspage.web.chart import Point, chart
+from tests.proxies import eventually
+from tests.server import Server
 from tests.web.admin.desk import BASE, refused, sit
 from tests.web.api.asking import Api
 from tests.web.browser import document
@@ -80,9 +87,64 @@ def test_the_reach_of_an_incident(admin, counted):
     assert [" ".join(cell.text_content().split()) for cell in row.findall("td")] == [
         "1",
         "5",
-        "80.0 %",
-        "100.0 %",
+        "4 80.0 %",
+        "5 100.0 %",
+        "5",
     ]
+
+
+def shares(page, section: str) -> dict[str, str]:
+    rows = page.xpath(f"//section[@aria-labelledby='{section}']//tbody/tr")
+    return {row.findtext("th"): row.xpath("td[@class='number']")[0].text_content() for row in rows}
+
+
+def test_how_they_are_connected_who_came_back_and_what_they_had_missed(cast, admin, counted):
+    with transaction():
+        sums = {"returns": 6, "replays.memory": 3, "replays.database": 1}
+        figure.count(counted, {("org-456", "", name): number for name, number in sums.items()})
+        figure.count(counted, {("org-456", "*", "watching.websocket"): 12})
+    answer = admin.get(HERE)
+    page = document(answer)
+    assert tiles(answer)["Came back"] == "6"
+    assert shares(page, "transports-title") == {"WebSocket": "75.0 %", "Server-sent events": "25.0 %"}
+    missed = shares(page, "replays-title")
+    assert sorted(map(int, missed.values()), reverse=True)[:2] == [3, 1]
+
+
+def test_a_change_that_a_client_heard_is_in_the_numbers_and_so_is_the_client(tmp_path):
+    with (
+        Server(tmp_path / "instance") as server,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+        httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.token}"}) as operator,
+        server.app.app_context(),
+    ):
+
+        def find(column, condition):
+            with snapshot() as session:
+                return session.scalars(select(column).where(condition)).all()
+
+        with client.stream("GET", "/acme/stream?view=data") as stream:
+            lines = stream.iter_lines()
+            for _ in range(2):  # the second head is told to who has a seat
+                next(line for line in lines if line == "event: head")
+            new = {"organizationId": "org-456", "title": "Slow", "message": "We look."}
+            id = operator.post("/api/incidents", json=new).raise_for_status().json()["id"]
+            next(line for line in lines if id in line)
+            assert eventually(lambda: find(reach.Reach.within_1, reach.Reach.subject == id)) == [1]
+            assert find(Connection.ended, Connection.transport == "sse") == [None]
+        eventually(lambda: find(Connection.ended, Connection.ended == "left"))
+        assert find(figure.Figure.value, figure.Figure.name == "joins") == [1]
+
+
+def test_who_watches_now(app, cast, admin):
+    hub = app.extensions["live"].hub
+    for id in ("one", "two"):
+        connection = SimpleNamespace(id=id, transport="sse", outlet=SimpleNamespace(), deliver=print)
+        seat = Seat(connection, cast.acme.scope, "data")
+        hub.channel("org-456").register(seat)
+        hub.channel("org-456").enter(seat, data_rooms(seat.scope))
+    assert tiles(admin.get(HERE))["Watching now"] == "2"
+    assert tiles(admin.get(f"{HERE}?page={cast.north.id}"))["Watching now"] == "0"
 
 
 def test_it_is_for_admins_of_the_whole_organization(app, cast, counted):
