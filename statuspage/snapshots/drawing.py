@@ -24,7 +24,13 @@ from .files import LOGOS, by_id, json_name, version_of
 from .past import Past
 from .visitor import GONE, PAUSE, Visitor, dated, marked
 
-SITE = {"embed.js": "/embed.js", "robots.txt": "/robots.txt", "sw.js": "/sw.js", "offline.html": "/offline"}
+SITE = {
+    "api/openapi.json": "/api/openapi.json",
+    "embed.js": "/embed.js",
+    "offline.html": "/offline",
+    "robots.txt": "/robots.txt",
+    "sw.js": "/sw.js",
+}
 MOST_LISTED = 500  # incidents in the list for programs
 MOST_INCIDENTS = 2_000  # of a page's own, those that began last, that have files of their own
 AT_ONCE = 50  # of those that nothing recent leads to: the others wait for the next turn
@@ -65,13 +71,15 @@ class Artist:
         """The files of a page. `had`: the versions that are there. Hidden when it is not public."""
         at, path, drawing = now(), place.path, Drawing()
         drawing.add(f"{path[1:]}.html", self._ask.get(path, at))
-        drawing.add(f"{path[1:]}/history.html", self._ask.get(f"{path}/history", at))
+        history = self._ask.get(f"{path}/history", at)
+        for name in ("history", f"history/{Month.of(state.today)}"):
+            drawing.add(f"{path[1:]}/{name}.html", history)
         drawing.add(f"{path[1:]}/history.atom", self._ask.get(f"{path}/history.atom", at))
         linked = _linked(path, drawing)
         drawing.add(f"{path[1:]}/badge.svg", self._ask.get(f"{path}/badge.svg", at))
         query = _query(place)
         drawing.add(json_name(place, "status"), self._ask.get("/api/status", at, query))
-        for which in ("", "open"):
+        for which in ("", "open", "resolved"):
             wish = {**query, "status": which} if which else query
             incidents = self._ask.all_of("/api/incidents", at, wish, MOST_LISTED)
             drawing.add(json_name(place, "incidents", which), dated(incidents, at))
@@ -268,7 +276,7 @@ def _query(place: Place) -> dict[str, str]:
 
 
 def _add_by_id(drawing: Drawing, place: Place) -> None:
-    """What links and widgets that know ids ask for: the same documents."""
+    """What links, readers of feeds and widgets that know ids ask for: the same documents."""
     for name, like in by_id(place).items():
         if like in drawing.files:
             drawing.add(name, drawing.files[like])

@@ -5,10 +5,11 @@
     /acme/history.atom       the same name; so badge.svg
     /acme/logo               acme/logo.png, or whatever kind it is of
     /embed/acme              embed/acme.html, with ?view=full embed/acme.full.html
-    /A, /A/B, /embed/A       the page and its widget by ids: A.html, A/B.html, embed/A.html, embed/A.full.html
+    /A, /A/B, /embed/A       by ids too: A.html, A/B.html, embed/A.html; so history, its feed and the badge
     /api/status?organizationId=A&tenantId=B    api/status/A/B.json, without a tenant api/status/A.json;
                              so services and incidents
-    /api/incidents?organizationId=A&tenantId=B&status=open    api/incidents/A/B.open.json, as above
+    /api/incidents?organizationId=A&tenantId=B&status=open    api/incidents/A/B.open.json, as above;
+                             so resolved
     /api/services/ID, /api/incidents/ID        api/services/ID.json, api/incidents/ID.json
     /api/incidents/ID/updates                  api/incidents/ID/updates.json
     /                        index.html
@@ -33,9 +34,10 @@ def json_name(place: Place, noun: str, which: str = "") -> str:
 
 
 def by_id(place: Place) -> dict[str, str]:
-    """The files of the page and its widget by ids, and which each of them is like."""
+    """The files by ids of what is asked for by ids, and which each of them is like."""
     ids = "/".join(filter(None, (place.organization_id, place.tenant_id)))
-    forms = ("{}.html", "embed/{}.html", "embed/{}.full.html")
+    page = ("{}.html", "{}/history.html", "{}/history.atom", "{}/badge.svg")
+    forms = (*page, "embed/{}.html", "embed/{}.full.html")
     return {form.format(ids): form.format(place.path[1:]) for form in forms}
 
 

@@ -13,11 +13,13 @@ from flask import Flask
 
 from ..database import end_session, note_failure, transaction
 from ..models import snapshot
-from .store import Store
+from .store import Store, Unreachable
 
 log = logging.getLogger(__name__)
 
-AGAIN_SECONDS = 2.0
+AGAIN_SECONDS, SELDOM_SECONDS = 2.0, 60.0  # between the first two attempts, and after many
+WAIT_SECONDS = 1.0
+UNSURE = "Snapshots may differ from the pages, and are looked after again"
 
 
 def reconcile(store: Store, names: Set[str]) -> None:
@@ -28,16 +30,17 @@ def reconcile(store: Store, names: Set[str]) -> None:
 
 
 def reconcile_in_any_case(app: Flask, store: Store, names: Set[str]) -> None:
-    """Now; or else, as soon as database and store answer, beside what this process does."""
-    if not _attempt(app, store, names):
-        threading.Thread(
-            target=_until_done, args=(app, store, names), name="reconcile snapshots", daemon=True
-        ).start()
+    """As soon as database and store answer. It waits a second for that, for the process may end soon."""
+    done = threading.Thread(target=_until_done, args=(app, store, names), name="reconcile", daemon=True)
+    done.start()
+    done.join(WAIT_SECONDS)
 
 
 def _until_done(app: Flask, store: Store, names: Set[str]) -> None:
+    pause = AGAIN_SECONDS
     while not _attempt(app, store, names):
-        time.sleep(AGAIN_SECONDS)
+        time.sleep(pause)
+        pause = min(2 * pause, SELDOM_SECONDS)
 
 
 def _attempt(app: Flask, store: Store, names: Set[str]) -> bool:
@@ -45,8 +48,11 @@ def _attempt(app: Flask, store: Store, names: Set[str]) -> bool:
         try:
             reconcile(store, names)
             return True
+        except Unreachable as error:
+            log.warning("%s: %s", UNSURE, error)
+            return False
         except Exception as error:
-            note_failure(log, error, "Snapshots may differ from the pages, and are looked after again")
+            note_failure(log, error, UNSURE)
             return False
         finally:
             end_session()

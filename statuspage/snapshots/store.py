@@ -133,7 +133,9 @@ class Folder:
 
     def _names(self) -> list[str]:
         with _disk():
-            return sorted(str(path.relative_to(self.site)) for path in self.site.rglob("*") if path.is_file())
+            folders = os.walk(self.site, onerror=_unless_it_is_gone)
+            paths = [Path(at, name) for at, _, files in folders for name in files]
+        return sorted(str(path.relative_to(self.site)) for path in paths)
 
 
 class Bucket:
@@ -211,6 +213,12 @@ def _write(folder: Path, contents: Iterable[bytes]) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _unless_it_is_gone(error: OSError) -> None:
+    """A folder may have been emptied and removed while the one above it was read."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _keep(folders: Iterable[Path]) -> None:
