@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import traffic
-from .wire import LINGER, READ, SLOW
+from .wire import DEAF, LINGER, READ, SLOW
 
 
 class BlockingWire:
@@ -104,5 +104,7 @@ class BlockingWire:
                     rest = rest[self._socket.send(rest) :]
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
+        except TimeoutError:  # ours or the kernel's
+            self.cut(DEAF)
         except OSError:
             self.cut()

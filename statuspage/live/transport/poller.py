@@ -121,7 +121,7 @@ class Poller:
     def _attend(self, wire, events):
         try:
             if events & URGENT and wire.paused:
-                wire.cut()
+                wire.hung_up()
             elif events & ~OUT:
                 wire.readable()  # first: an error tells why, and then nothing is writable
             if events & OUT and wire.fd >= 0:
@@ -138,8 +138,11 @@ class Poller:
                 data = wire.unsent
                 try:  # the common case, without a call: one piece, and it fits
                     sent = write(wire.fd, data)
-                except (OSError, TypeError):  # it does not fit, or is none, several pieces or the last ones
+                except (BlockingIOError, TypeError):  # it does not fit; it is none or several; it was cut
                     wire.flush()
+                    continue
+                except OSError as error:
+                    wire.fail(error)
                     continue
                 if sent == len(data):
                     wire.unsent = None

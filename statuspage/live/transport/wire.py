@@ -169,7 +169,7 @@ class Wire:
         except BlockingIOError:
             return
         except OSError as error:
-            self._fail(error)
+            self.fail(error)
             return
         if not data:
             self._end()
@@ -206,11 +206,19 @@ class Wire:
         except BlockingIOError:
             pass
         except OSError as error:
-            self._fail(error)
+            self.fail(error)
             return
         self.settle()
 
-    def _fail(self, error: OSError) -> None:
+    def hung_up(self) -> None:
+        """The connection is broken, and nobody reads it at the moment."""
+        end = socket.socket(fileno=self.fd)
+        try:
+            self.fail(OSError(end.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), ""))
+        finally:
+            end.detach()
+
+    def fail(self, error: OSError) -> None:
         """The connection is broken. The kernel finds sooner than we that a peer takes nothing, while its own
         buffer has room; whether that one sleeps or has vanished nobody knows.
         """
