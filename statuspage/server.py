@@ -12,7 +12,7 @@ import flask_migrate
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
-from . import demo, logs
+from . import backup, demo, logs
 from .database import LOCK_SECONDS, db
 from .live import transport
 from .live.draining import DRAIN_SECONDS
@@ -88,6 +88,7 @@ def prepare(app: Flask) -> None:
     logs.set_up(app.config["LOG_LEVEL"], app.config["LOG_FORMAT"], app.config["NODE"])
     for noisy in ("alembic", "engineio", "socketio", "markdown_it"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    backup.forget_killed()
     try:
         with _one_at_a_time(app.config["INSTANCE_PATH"]), app.app_context():
             flask_migrate.upgrade()

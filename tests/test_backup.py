@@ -103,7 +103,9 @@ def test_a_move_takes_everything_to_the_other_database_and_positions_stay_good(a
         )
     before = contents()
     assert before["snapshot"], "which files exist is known there too"
-    backup.move(another)
+    db.session.rollback()
+    said = app.test_cli_runner().invoke(args=["move", another])
+    assert said.exit_code == 0, said.output
     with elsewhere.database(another) as other, other.app_context():
         assert contents() == before
     with pytest.raises(Conflict, match="Give an empty one"):
@@ -258,21 +260,23 @@ def test_a_restore_that_fails_in_the_middle_changes_nothing(app, cast, monkeypat
 
 
 @pytest.mark.one_database
-def test_what_a_killed_restore_left_is_forgotten_in_time_and_others_are_let_alone(
+def test_what_a_killed_restore_left_goes_with_the_next_and_others_are_let_alone(
     app, cast, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    names = [f"{backup.ASIDE}killed", f"{backup.ASIDE}running", "of-another-program"]
-    for name in names:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "aside.db").write_text("who was there")
-    for name in (names[0], names[2]):
-        os.utime(tmp_path / name, (0, 0))
+    kinds = (f"{backup.ASIDE}killed", f"{backup.ASIDE}running", f"{backup.ASIDE}new", "of-another-program")
+    killed, running, new, foreign = (tmp_path / name for name in kinds)
+    for folder in (killed, running, new, foreign):
+        folder.mkdir()
+        (folder / "aside.db").write_text("who was there")
+        if folder != new:
+            os.utime(folder, (0, 0))
     stream = io.BytesIO()
     backup.write(stream)
     stream.seek(0)
-    backup.restore(stream)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+    with backup._held(running):
+        backup.restore(stream)
+    assert {*tmp_path.iterdir()} == {running, new, foreign}
 
 
 def test_a_restore_waits_for_writers_and_gives_up_in_the_end(app, cast, monkeypatch):

@@ -4,6 +4,8 @@ The file is read into a temporary database first, with all its constraints, and 
 the migrations. So what is put back is whole and of today's shape before anything is touched.
 """
 
+import fcntl
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -37,7 +39,7 @@ PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
 """Not worth keeping, and better not: an old file signs nobody in again, and makes no undone request done."""
 
 ASIDE = "statuspage-restore-"  # folders for temporary files begin with it
-FORGOTTEN_SECONDS = 24 * 3600.0  # no restore takes so long
+YOUNG_SECONDS = 60.0  # so soon whoever made a folder holds it
 
 
 def write(stream: BinaryIO) -> Head:
@@ -99,8 +101,9 @@ def _is_empty() -> bool:
 @contextmanager
 def _read_aside(stream: BinaryIO) -> Iterator[tuple[Head, Session]]:
     """What the file says of itself, and its rows as today's tables have them, in a database that passes."""
-    _forget_killed()
+    forget_killed()
     with TemporaryDirectory(prefix=ASIDE) as folder, ExitStack() as open_until_the_end:
+        open_until_the_end.enter_context(_held(Path(folder)))
         url = f"sqlite:///{Path(folder).resolve() / 'aside.db'}"
         aside = open_until_the_end.enter_context(elsewhere.database(url))
         with aside.app_context():
@@ -114,12 +117,24 @@ def _read_aside(stream: BinaryIO) -> Iterator[tuple[Head, Session]]:
         yield head, source
 
 
-def _forget_killed() -> None:
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """As long as this process lives others let the folder alone. BlockingIOError if one of them holds it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def forget_killed() -> None:
     """What restores that were killed have left behind: everything that was in their files."""
     for folder in Path(gettempdir()).glob(f"{ASIDE}*"):
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
-                shutil.rmtree(folder)
+            if time.time() - folder.stat().st_mtime > YOUNG_SECONDS:
+                with _held(folder):
+                    shutil.rmtree(folder)
 
 
 def _begin_anew() -> None:
