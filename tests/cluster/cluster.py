@@ -198,6 +198,9 @@ class Cluster:
         name = found[0][0].removeprefix("statuspage ")
         return self.nodes["abc".index(name)]
 
+    def name_of(self, node: Server) -> str:
+        return "abc"[self.nodes.index(node)]
+
     @contextmanager
     def commits_that_can_be_held(self) -> Iterator[None]:
         """Each commit of a broadcast goes through an advisory lock, when everything else is done."""
@@ -209,8 +212,7 @@ class Cluster:
     def drawing(self) -> Server:
         """The node that draws snapshots, as soon as one does."""
         found: list[tuple[str]] = []
-        with psycopg.connect(self.postgres.url, autocommit=True) as watcher:
-            self.until(lambda: found.extend(watcher.execute(DRAWING).fetchall()) or bool(found))
+        self.until(lambda: found.extend(self.sql(DRAWING)) or bool(found))
         return self.nodes["abc".index(found[0][0])]
 
     def metric(self, name: str) -> float:
@@ -226,8 +228,23 @@ class Cluster:
 
     def claims(self) -> list[tuple[str, float, float]]:
         """(job, seconds until it is due, until its claim is over), by the database's clock."""
+        return self.sql(CLAIMS)
+
+    def sql(self, statement: str) -> list[Any]:
+        """Its rows, if it gives any; beside the nodes, and committed."""
         with psycopg.connect(self.postgres.url) as connection:
-            return connection.execute(CLAIMS).fetchall()
+            done = connection.execute(statement.encode())
+            return done.fetchall() if done.description else []
+
+    def make_due(self, job: str) -> None:
+        self.sql(
+            f"UPDATE job SET due_at = now(), claimed_by = NULL, claimed_until = NULL WHERE name = '{job}'"
+        )
+
+    def nodes_with_clients(self) -> set[str]:
+        """By name, as the first node says it that answers."""
+        with self.api() as api:
+            return set(api.get("/websocket/info", params={"organizationId": ORGANIZATION}).json()["nodes"])
 
     def until(self, check: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE

@@ -25,8 +25,21 @@ Launch = Callable[..., Browser]
 MINUTE = 60.0
 LINES = "^(INSERT INTO|UPDATE) event "  # what is new, and what is taken out of older ones
 HEARD = 2.0  # seconds
-FILLINGS = 20  # at most: a buffer grows while it fills
+FULL = 150.0  # seconds at most until all buffers are full, and their readers cut: they grow while they fill
 TAKEN_OVER = 25.0
+GHOSTS = 9.0  # three beats, the second that an answer is kept, and the asking
+OLD_FIGURES = """
+INSERT INTO figure (organization_id, span, at, tenant_id, name, value, peak)
+SELECT 'org-456', 'minute', date_trunc('day', now(), 'UTC') - interval '60 days' + n * interval '1 minute',
+    '', 'old', n, n
+FROM generate_series(1, 30) AS n
+"""
+OLD_CONNECTIONS = """
+INSERT INTO connection (id, since, organization_id, whole, view, transport, role, node, until, ended)
+SELECT 'old-' || n, now() - interval '999 days', 'org-456', false, 'page', 'sse', '', 'old',
+    now() - interval '998 days', 'left'
+FROM generate_series(1, 1200) AS n
+"""
 
 
 @dataclass
@@ -46,6 +59,11 @@ def kill_a_node(night: Night) -> None:
     with night.cluster.hold("LOCK TABLE event IN SHARE MODE", LINES) as node_that_waits:
         node = node_that_waits()
         node.kill()
+        killed = time.monotonic()
+    night.cluster.until(lambda: night.cluster.name_of(node) not in night.cluster.nodes_with_clients())
+    seconds = time.monotonic() - killed
+    print(f"its clients count for {seconds:.1f} s")
+    assert seconds < GHOSTS
     night.writer.go_on()
     node.start()
     night.writer.go_on()
@@ -74,6 +92,31 @@ def kill_the_node_that_draws(night: Night) -> None:
     seconds = time.monotonic() - killed
     print(f"another node draws after {seconds:.1f} s")
     assert seconds < TAKEN_OVER
+    node.start()
+    night.writer.go_on()
+
+
+def kill_the_node_that_rolls_up(night: Night) -> None:
+    """When the sums are written and the mark is not moved: another one does it, and nothing counts twice."""
+    night.cluster.sql("DELETE FROM mark; DELETE FROM figure")
+    night.cluster.sql(OLD_FIGURES)
+    _kill_the_node_at(night, "roll up figures", "mark", "^(INSERT INTO|UPDATE) mark")
+    sums = "SELECT sum(value) FROM figure WHERE span = 'day' AND name = 'old'"
+    night.cluster.until(lambda: night.cluster.sql(sums) == [(465,)])
+
+
+def kill_the_node_that_prunes(night: Night) -> None:
+    night.cluster.sql(OLD_CONNECTIONS)
+    _kill_the_node_at(night, "prune", "connection", r"^DELETE FROM connection WHERE \(")
+    night.cluster.until(lambda: night.cluster.sql("SELECT * FROM connection WHERE node = 'old'") == [])
+
+
+def _kill_the_node_at(night: Night, job: str, table: str, statement: str) -> None:
+    with night.cluster.hold(f"LOCK TABLE {table} IN SHARE MODE", statement) as node_that_waits:
+        night.cluster.make_due(job)
+        node = node_that_waits()
+        node.kill()
+    night.writer.go_on()
     node.start()
     night.writer.go_on()
 
@@ -132,11 +175,11 @@ def stop_reading_until_all_is_full(night: Night) -> None:
     def cut() -> float:
         return night.cluster.metric("statuspage_cut_total")
 
-    before, filled = cut(), 0
+    before, filled, deadline = cut(), 0, time.monotonic() + FULL
     night.sleepers.freeze()
     while cut() == before:
         filled += 1
-        assert filled < FILLINGS
+        assert time.monotonic() < deadline
         night.writer.fill(50)
         night.writer.go_on(10)
     night.sleepers.thaw()
@@ -167,7 +210,13 @@ FAULTS: list[Fault] = [
     restart_all_in_turn,
 ]
 
-LONGER: list[Fault] = [kill_the_node_that_draws, stop_reading_until_all_is_full, write_by_two_clocks]
+LONGER: list[Fault] = [
+    kill_the_node_that_draws,
+    kill_the_node_that_rolls_up,
+    kill_the_node_that_prunes,
+    stop_reading_until_all_is_full,
+    write_by_two_clocks,
+]
 
 
 def converge(launch: Launch, cluster: Cluster, faults: list[Fault], seconds: float = 0.0) -> None:

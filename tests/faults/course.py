@@ -22,7 +22,9 @@ from statuspage.live.consuming import Acknowledgement, Acknowledgements
 from statuspage.live.entry import data_rooms
 from statuspage.live.message import Cursor
 from statuspage.models import figure, retention
+from statuspage.models.connection import Connection
 from statuspage.models.event import Event
+from statuspage.models.incident import IncidentUpdate
 from statuspage.models.job import Job
 from statuspage.models.organization import Organization, Tenant
 from statuspage.models.scope import Scope
@@ -171,7 +173,9 @@ def _keep_the_ledger(desk: Desk) -> None:
             channel.enter(seat, data_rooms(seat.scope))
             channel.tally.replayed(seat.scope, "memory")
         channel.leave(seat)
-        live.ledger.write()
+        live.ledger.write()  # which says what fails to nobody but the log
+        assert (live.ledger.waiting, live.ledger._unsure) == (0, None)
+        assert db.session.query(Connection).filter_by(since=LONG_AGO).count() == 2
         db.session.remove()
 
 
@@ -199,11 +203,40 @@ def _delete_incident(desk: Desk) -> None:
     desk.ask("DELETE", f"/incidents/{desk.incident}")
 
 
-def _found_another(desk: Desk) -> None:
+def _edit_message(desk: Desk) -> None:
+    with desk.app.app_context():
+        update = db.session.query(IncidentUpdate).order_by(IncidentUpdate.created_at.desc()).first()
+        assert update is not None
+        with transaction(update.incident.organization):
+            update.edit("As it was.")
+        db.session.remove()
+
+
+def _found_others(desk: Desk) -> None:
     """That no backup knows of."""
     with desk.app.app_context():
         with transaction():
-            Organization.create(slug="initech", name="Initech")
+            initech = Organization.create(id="initech-id", slug="initech", name="Initech")
+            Tenant.create(initech, id="west-id", slug="west", name="West")
+            Organization.create(slug="umbrella", name="Umbrella")
+        db.session.remove()
+
+
+def _delete_tenant(desk: Desk) -> None:
+    with desk.app.app_context():
+        tenant = db.session.get(Tenant, "west-id")
+        assert tenant is not None
+        with transaction(tenant.organization):
+            tenant.remove()
+        db.session.remove()
+
+
+def _delete_organization(desk: Desk) -> None:
+    with desk.app.app_context():
+        organization = db.session.get(Organization, "initech-id")
+        assert organization is not None
+        with transaction(organization):
+            organization.remove()
         db.session.remove()
 
 
@@ -228,6 +261,7 @@ COURSE = (
     Step("migrate", _migrate, again=True),
     Step("open an incident", _open_incident),
     Step("post its last update", _post_update),
+    Step("edit a message", _edit_message),
     Step(
         "set a status",
         lambda desk: desk.ask("PUT", f"/services/{desk.service}", status="degraded"),
@@ -248,10 +282,13 @@ COURSE = (
     Step("count figures", _count),
     Step("roll them up", _roll_up, again=True, in_pieces=True),
     Step("open an incident by mistake", _open_incident),
-    Step("found another organization", _found_another),
+    Step("found other organizations", _found_others),
     Step("write snapshots", _write_snapshots, again=True, in_pieces=True),
     Step("delete the incident", _delete_incident),
+    Step("delete a tenant", _delete_tenant),
+    Step("delete an organization", _delete_organization),
     Step("restore what knows less pages", _restore, again=True),
+    Step("delete a service", lambda desk: desk.ask("DELETE", f"/services/{desk.service}")),
     Step("hide a page", _hide),
     Step("hide an organization", _hide_all),
 )
