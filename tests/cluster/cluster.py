@@ -356,14 +356,20 @@ class Writer:
         self.updates.append(message)
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            with suppress(httpx.HTTPError):
-                answer = self._client.request(method, path, json=body, headers=headers)
-                if answer.is_success:
-                    self.replayed += answer.headers.get("Idempotent-Replayed") == "true"
-                    return answer.json()
-                assert answer.status_code >= 500, (method, path, answer.status_code, answer.text)
-            assert time.monotonic() < deadline, (method, path, "was never answered")
-            time.sleep(0.1)
+        answer = patiently(self._client, method, path, body)
+        self.replayed += answer.headers.get("Idempotent-Replayed") == "true"
+        return answer.json()
+
+
+def patiently(client: httpx.Client, method: str, path: str, body: Any = None) -> httpx.Response:
+    """Until it is answered; what is posted is posted by the same key again."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())} if method == "POST" else {}
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with suppress(httpx.HTTPError):
+            answer = client.request(method, path, json=body, headers=headers)
+            if answer.is_success:
+                return answer
+            assert answer.status_code >= 500, (method, path, answer.status_code, answer.text)
+        assert time.monotonic() < deadline, (method, path, "was never answered")
+        time.sleep(0.1)

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser
 
 from tests.browser.visit import Visit
 from tests.cluster.cluster import ORGANIZATION, Cluster, Writer
+from tests.cluster.consumer import Consumer
 from tests.cluster.crowd import Crowd
 
 Launch = Callable[..., Browser]
@@ -229,7 +230,7 @@ def converge(launch: Launch, cluster: Cluster, faults: list[Fault], seconds: flo
         visits = [Visit(browser.new_context(), cluster.url) for _ in range(2)]
         for visit in visits:
             visit.page.goto(cluster.url + "/acme")
-        writer = Writer(cluster)
+        consumer, writer = Consumer(cluster), Writer(cluster)
         writer.go_on(5)
         night, over = Night(cluster, writer, sleepers), time.monotonic() + seconds
         while True:
@@ -240,6 +241,9 @@ def converge(launch: Launch, cluster: Cluster, faults: list[Fault], seconds: flo
             if time.monotonic() >= over:
                 break
         writer.stop()
+        consumer.stop()
+        assert (consumer.wrong, consumer.marks) == ([], writer.acknowledged)
+        assert consumer.again > 0
         with cluster.api() as api:
             for listening in (crowd, sleepers):
                 check(listening, writer, api)
