@@ -4,7 +4,8 @@ import os
 import ssl
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Any, Self
@@ -41,6 +42,13 @@ def eventually(ask: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return answer
+
+
+def ask_at_once(visitor: httpx.Client, paths: Iterable[str], **more: Any) -> dict[str, httpx.Response]:
+    """The answers, by path."""
+    with ThreadPoolExecutor(16) as pool:
+        asked = {path: pool.submit(visitor.get, path, **more) for path in paths}
+        return {path: answer.result() for path, answer in asked.items()}
 
 
 class Proxy:
@@ -91,10 +99,13 @@ class Proxy:
 
 
 class Caddy(Proxy):
-    """With `tls=False` by plain HTTP."""
+    """With `tls=False` by plain HTTP. `more`: of its environment."""
 
-    def __init__(self, folder: Path, nodes: list[Server], snapshots: Path, *, tls: bool = True) -> None:
+    def __init__(
+        self, folder: Path, nodes: list[Server], snapshots: Path, *, tls: bool = True, **more: str
+    ) -> None:
         super().__init__(folder, nodes, snapshots)
+        self.more = more
         self.url = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"
         self.authority = self.folder / "caddy/pki/authorities/local/root.crt"
 
@@ -112,7 +123,8 @@ class Caddy(Proxy):
     def environ(self) -> dict[str, str]:
         a, b = (f"127.0.0.1:{node.port}" for node in self.nodes[:2])
         data = {"XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
-        return {**data, "SITE": self.url, "NODE_A": a, "NODE_B": b, "SNAPSHOTS": str(self.snapshots)}
+        places = {"SITE": self.url, "NODE_A": a, "NODE_B": b, "SNAPSHOTS": str(self.snapshots)}
+        return data | places | self.more
 
 
 class Nginx(Proxy):

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
@@ -30,6 +29,7 @@ from tests.proxies import (
     PATIENCE,
     Caddy,
     Nginx,
+    ask_at_once,
     caddy_program,
     eventually,
     nginx_program,
@@ -109,11 +109,6 @@ def socket_of(proxy) -> socketio.SimpleClient:
     session = requests.Session()
     session.trust_env, session.verify = False, str(proxy.authority)
     return socketio.SimpleClient(http_session=session)
-
-
-def ask_at_once(visitor, paths, **more) -> dict[str, httpx.Response]:
-    with ThreadPoolExecutor(16) as pool:
-        return dict(zip(paths, pool.map(lambda path: visitor.get(path, **more), paths), strict=True))
 
 
 def type_of(answer) -> str:
