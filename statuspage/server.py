@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import flask_migrate
 from flask import Flask
@@ -88,7 +89,7 @@ def prepare(app: Flask) -> None:
     logs.set_up(app.config["LOG_LEVEL"], app.config["LOG_FORMAT"], app.config["NODE"])
     for noisy in ("alembic", "engineio", "socketio", "markdown_it"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    backup.forget_killed()
+    backup.forget_killed(Path(app.config["INSTANCE_PATH"]))
     try:
         with _one_at_a_time(app.config["INSTANCE_PATH"]), app.app_context():
             flask_migrate.upgrade()

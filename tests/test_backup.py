@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -263,7 +262,7 @@ def test_a_restore_that_fails_in_the_middle_changes_nothing(app, cast, monkeypat
 def test_what_a_killed_restore_left_goes_with_the_next_and_others_are_let_alone(
     app, cast, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setitem(app.config, "INSTANCE_PATH", str(tmp_path))
     kinds = (f"{backup.ASIDE}killed", f"{backup.ASIDE}running", f"{backup.ASIDE}new", "of-another-program")
     killed, running, new, foreign = (tmp_path / name for name in kinds)
     for folder in (killed, running, new, foreign):

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import flask_migrate
+from flask import current_app
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
@@ -38,7 +39,7 @@ OF_FILES = frozenset({"snapshot"})
 PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
 """Not worth keeping, and better not: an old file signs nobody in again, and makes no undone request done."""
 
-ASIDE = "statuspage-restore-"  # folders for temporary files begin with it
+ASIDE = "restore-"  # how folders in INSTANCE_PATH begin: only its owner reads there
 YOUNG_SECONDS = 60.0  # so soon whoever made a folder holds it
 
 
@@ -101,8 +102,9 @@ def _is_empty() -> bool:
 @contextmanager
 def _read_aside(stream: BinaryIO) -> Iterator[tuple[Head, Session]]:
     """What the file says of itself, and its rows as today's tables have them, in a database that passes."""
-    forget_killed()
-    with TemporaryDirectory(prefix=ASIDE) as folder, ExitStack() as open_until_the_end:
+    place = Path(current_app.config["INSTANCE_PATH"])
+    forget_killed(place)
+    with TemporaryDirectory(prefix=ASIDE, dir=place) as folder, ExitStack() as open_until_the_end:
         open_until_the_end.enter_context(_held(Path(folder)))
         url = f"sqlite:///{Path(folder).resolve() / 'aside.db'}"
         aside = open_until_the_end.enter_context(elsewhere.database(url))
@@ -128,9 +130,9 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def forget_killed() -> None:
-    """What restores that were killed have left behind: everything that was in their files."""
-    for folder in Path(gettempdir()).glob(f"{ASIDE}*"):
+def forget_killed(place: Path) -> None:
+    """What restores that were killed have left in this folder: everything that was in their files."""
+    for folder in place.glob(f"{ASIDE}*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > YOUNG_SECONDS:
                 with _held(folder):

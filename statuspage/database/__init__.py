@@ -8,7 +8,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -138,8 +138,8 @@ def transaction(*organizations: Any, by: str | None = None, urgent: bool = False
     ids = sorted({state_of(organization).identity[0] for organization in organizations})
     session.rollback()  # ends the read transaction: the lock comes first,
     session.expire_all()  # and what was read before it may be old
-    session.info.update(writing=True, recorded=set(), lines=[], unwritten=[], hidden=set(), undone=[], by=by)
-    undone: list[Callable[[], None]] = []
+    session.info.update(writing=True, recorded=set(), lines=[], unwritten=[], hidden=set(), undone={}, by=by)
+    undone: dict[Callable[[set[str]], None], set[str]] = {}
     try:
         with _writing_turn(session, urgent):
             _lock(session, organizations, ids)
@@ -156,10 +156,10 @@ def transaction(*organizations: Any, by: str | None = None, urgent: bool = False
         raise
     finally:
         session.info.update(
-            writing=False, recorded=set(), lines=[], unwritten=[], hidden=set(), undone=[], by=None
+            writing=False, recorded=set(), lines=[], unwritten=[], hidden=set(), undone={}, by=None
         )
-        for step in undone:
-            step()
+        for step, names in undone.items():
+            step(names)
     if lines:
         log.info("committed %s", " ".join(lines), extra={"events": lines, "user": by})
     for organization_id in sorted(recorded):
@@ -194,9 +194,11 @@ def may_take_long() -> None:
         postgres.may_take_long(db.session.connection())
 
 
-def if_undone(step: Callable[[], None]) -> None:
-    """In a transaction(): do this, which raises nothing, after it ended without a commit that is known of."""
-    db.session.info["undone"].append(step)
+def if_undone(step: Callable[[set[str]], None], names: Iterable[str]) -> None:
+    """In a transaction(): after it ended without a commit that is known of, call this, which raises nothing,
+    with all names that were given for it.
+    """
+    db.session.info["undone"].setdefault(step, set()).update(names)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ LOOK_SECONDS = 0.1  # between two looks at how far the newest lines got, while t
 BATCH = 100  # seats to one transaction: a thousand would keep everybody else waiting for 50 ms
 PAUSE = 0.005  # seconds between two of them: with none, the event loop would not look at its sockets
 LONGEST = 200_000  # seats that may wait while the database is away; then the oldest are forgotten
-LAST_SECONDS, LAST_TIMES = 5.0, 3  # a process that stops waits no longer for a database that hangs
+LAST_SECONDS, LAST_TIMES = 5.0, 2  # a process that stops waits no longer for a database that hangs
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Ledger:
         self._app, self._hub = app, hub
         self._seats: deque[tuple[Seat, Ending | None, Any]] = deque(maxlen=LONGEST)  # as they came and went
         self._overflowed = False  # some of them were forgotten
+        self._written = 0  # batches of them
         self._asked: Counter[tuple[Asked, bool]] = Counter()
         self._figures: Counter[tuple[str, str, str]] = Counter()
         self._reached: dict[tuple[str, int], dict[str, Any]] = {}
@@ -140,11 +141,11 @@ class Ledger:
         last = threading.Thread(target=self._write_the_last, daemon=True)
         last.start()
         for _ in range(LAST_TIMES):
-            left = self.waiting
+            written = self._written
             last.join(LAST_SECONDS)
             if not last.is_alive():
                 return
-            if self.waiting >= left:
+            if self._written == written:
                 break
         log.warning("The database is too slow: who was connected last is not written down")
 
@@ -201,6 +202,7 @@ class Ledger:
             with transaction():
                 connection.write(began, ended)
                 connection.drop(polls)
+            self._written += 1
         except BaseException:
             room = LONGEST - len(self._seats)
             self._overflowed |= room < len(batch)

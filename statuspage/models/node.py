@@ -46,8 +46,8 @@ def beat(id: str, name: str) -> bool:
 
     One that has the same name is left alone: two that live must not delete each other, beat by beat.
     """
-    moment = database_time(db.session())
     last = db.session.scalar(select(Node.seen_at).where(Node.id == id).with_for_update())
+    moment = database_time(db.session())  # later than what who held the row went by
     row = {"id": id, "name": name, "started_at": moment, "seen_at": moment}
     db.session.execute(replacing(Node, "seen_at"), row)
     return last is None or last < moment - silence()

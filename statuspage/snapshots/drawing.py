@@ -72,8 +72,9 @@ class Artist:
         at, path, drawing = now(), place.path, Drawing()
         drawing.add(f"{path[1:]}.html", self._ask.get(path, at))
         history = self._ask.get(f"{path}/history", at)
-        for name in ("history", f"history/{Month.of(state.today)}"):
-            drawing.add(f"{path[1:]}/{name}.html", history)
+        drawing.add(f"{path[1:]}/history.html", history)
+        if state.is_of_today:  # else it may be of another month by now
+            drawing.add(f"{path[1:]}/history/{Month.of(state.today)}.html", history)
         drawing.add(f"{path[1:]}/history.atom", self._ask.get(f"{path}/history.atom", at))
         linked = _linked(path, drawing)
         drawing.add(f"{path[1:]}/badge.svg", self._ask.get(f"{path}/badge.svg", at))

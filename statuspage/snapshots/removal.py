@@ -38,20 +38,24 @@ class Removal:
             names = snapshot.take_away(organization_id, tenant_id)
         if not names:
             return
-        store = self._store
-        if store is None:
+        if self._store is None:
             raise Conflict(
                 "This page has snapshots, and the setting SNAPSHOTS, which says where, is empty here. "
                 "Nothing was changed. Set it; or, if they are gone, run: flask snapshot forget"
             )
-        if_undone(lambda: reconcile_in_any_case(self._app, store, set(names)))
+        if_undone(self._put_back, names)
         try:
-            store.remove(names)
+            self._store.remove(names)
         except Unreachable as error:
             raise Conflict(
                 f"The snapshots of this page could not be removed ({error}). "
                 "Nothing was changed; please try again."
             ) from error
+
+    def _put_back(self, names: set[str]) -> None:
+        """What hid them was not committed, as far as anybody knows."""
+        assert self._store is not None
+        reconcile_in_any_case(self._app, self._store, names)
 
     def remove_all(self) -> None:
         """Every file, and what is known of them. Call it in a transaction()."""

@@ -244,7 +244,8 @@ class Cluster:
     def nodes_with_clients(self) -> set[str]:
         """By name, as the first node says it that answers."""
         with self.api() as api:
-            return set(api.get("/websocket/info", params={"organizationId": ORGANIZATION}).json()["nodes"])
+            answer = api.get("/websocket/info", params={"organizationId": ORGANIZATION})
+            return set(answer.raise_for_status().json()["nodes"])
 
     def until(self, check: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE

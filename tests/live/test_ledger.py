@@ -407,6 +407,7 @@ def test_a_batch_that_waited_for_its_database_is_added_to_a_minute_that_is_not_r
 
 def test_who_stops_waits_as_long_as_it_gets_on(cast, ledger, sit, monkeypatch, caplog):
     monkeypatch.setattr(ledger_module, "LAST_SECONDS", 0.2)
+    monkeypatch.setattr(ledger_module, "LAST_TIMES", 50)
     monkeypatch.setattr(ledger_module, "BATCH", 2)
     write = ledger._write_seats
     monkeypatch.setattr(ledger, "_write_seats", lambda batch: (time.sleep(0.1), write(batch)))

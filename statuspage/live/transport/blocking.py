@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import traffic
-from .wire import DEAF, LINGER, READ, SLOW
+from .wire import DEAF, LINGER, READ, SILENCE, SLOW
 
 
 class BlockingWire:
@@ -87,7 +87,10 @@ class BlockingWire:
             try:
                 self._socket.settimeout(LINGER)
                 return self._socket.recv(READ)
-            except TimeoutError:
+            except TimeoutError as error:
+                if error.errno in SILENCE:
+                    self.cut(DEAF)
+                    break
                 if not self.finishing:
                     deadline = time.monotonic() + 2 * LINGER  # quiet, not gone: the heartbeat decides
             except OSError:
