@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -153,7 +154,7 @@ class Cluster:
         )
 
     def seconds_until_heard(self) -> float:
-        """From the answer of the first node to a broadcast until who listens at the last one hears it.
+        """From the answer of the first node to a broadcast until who waits at the last one hears it.
 
         Neither goes through the proxy. The organization is new: no write but this one tells of its news.
         """
@@ -164,15 +165,21 @@ class Cluster:
         with (
             httpx.Client(base_url=self.nodes[0].url, headers=headers, timeout=15) as writer,
             httpx.Client(base_url=self.nodes[-1].url, timeout=15) as listener,
-            listener.stream("GET", f"/{id}/stream?view=data") as answer,
+            ThreadPoolExecutor(1) as beside,
         ):
-            lines = answer.iter_lines()
-            for _ in range(2):  # the second one is told to who has a seat
-                next(line for line in lines if line == "event: head")
+            cursor = listener.get("/api/status", params={"organizationId": id}).json()["cursor"]
+            query = {"view": "data", "wait": 12, "cursor": cursor}
+            hearing = beside.submit(lambda: (listener.get(f"/{id}/changes", params=query), time.monotonic()))
+            self.until(lambda: self._is_held(listener, id))
             writer.post("/api/websocket/broadcast", json=body).raise_for_status()
             answered = time.monotonic()
-            next(line for line in lines if mark in line)
-            return time.monotonic() - answered
+            answer, heard = hearing.result()
+        assert mark in answer.text
+        return heard - answered
+
+    def _is_held(self, node: httpx.Client, organization: str) -> bool:
+        info = node.get("/api/websocket/info", params={"organizationId": organization}).json()
+        return bool(info["connections"])
 
     @contextmanager
     def hold(self, lock: str, query: str) -> Iterator[Callable[[], Server]]:
@@ -291,7 +298,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def go_on(self, writes: int = 15) -> None:
+    def go_on(self, writes: int = 6) -> None:
         """Return when so many more were acknowledged."""
         with self._progress:
             goal = self.count + writes
