@@ -97,6 +97,7 @@ class Live:
         yield _gauge(
             "statuspage_unwritten", "Comings and goings that wait for the database.", live.ledger.waiting
         )
+        yield _counter("statuspage_page_cache_answers", "Given from memory.", cache.answered)
         yield _gauge("statuspage_page_cache_bytes", "Taken by answers that are kept.", cache.size)
 
 

@@ -180,6 +180,7 @@ class PageCache:
         self._lock = threading.Lock()  # never held over I/O
         self._limit = size
         self.size = 0
+        self.answered = 0  # from memory
         hub.on_move = self.forget_passed
 
     def find(self, asked: Asked, key: Key | None = None) -> Answer | None:
@@ -191,6 +192,7 @@ class PageCache:
             self._entries.move_to_end(key)
         except KeyError:  # another thread has dropped it meanwhile
             return None
+        self.answered += 1
         return entry.answer(asked)
 
     def _holds(self, entry: Entry) -> bool:

@@ -94,6 +94,10 @@ def test_metrics_count_what_happens(client, cast, watched):
     assert found["statuspage_organizations[]"] == len(watched.channels)
     assert found["statuspage_connections['websocket']"] == 0
     assert found["statuspage_page_cache_bytes[]"] > 1000
+    answered = "statuspage_page_cache_answers_total[]"
+    assert found[answered] == before[answered], "both were drawn anew"
+    client.get("/acme")
+    assert metrics(client.get("/metrics"))[answered] == before[answered] + 1
     assert found["statuspage_request_seconds_count['/<org>', '200', 'GET']"] >= 1
 
 
