@@ -27,7 +27,7 @@ MINUTE = 60.0
 LINES = "^(INSERT INTO|UPDATE) event "  # what is new, and what is taken out of older ones
 HEARD = 2.0  # seconds
 FULL = 150.0  # seconds at most until all buffers are full, and their readers cut: they grow while they fill
-TAKEN_OVER = 25.0
+TAKEN_OVER = 20.0
 GHOSTS = 9.0  # three beats, the second that an answer is kept, and the asking
 OLD_FIGURES = """
 INSERT INTO figure (organization_id, span, at, tenant_id, name, value, peak)
