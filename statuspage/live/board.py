@@ -13,6 +13,7 @@ from .message import Cursor, Message
 
 OWN = ("since", "title")  # fields of a change that differ when an organization's tells all its tenants' pages
 KEPT = 16  # changes of a position, for clients that come from as many earlier ones
+MOST_GAPS = 64  # that are remembered: who comes from before the oldest of them gets the whole board
 
 
 class Part:
@@ -90,6 +91,7 @@ class Board:
         self.used_at = 0.0
         self.dirty = False  # redrawn since the last push
         self.lost = False  # what came before this state is not known: it starts anew
+        self._gaps: list[tuple[int, int]] = []  # it was drawn at both, and at none of the positions between
         self._messages: dict[int, Message | None] = {}
         self._stamps: dict[str, int] = {}  # by the ids of parts: the position of the last change
         for part in drawing.parts:
@@ -117,10 +119,21 @@ class Board:
         self._stamp(found, position)
         if drawing.title != self.drawing.title and drawing.parts:
             self._stamps[drawing.parts[0].id] = position  # a title travels with parts: one goes with it
+        self._skip_to(position)
         self.drawing = drawing
         self.position = self.current_at = position
         self.dirty = True
         self._messages.clear()
+
+    def _skip_to(self, position: int) -> None:
+        """What was shown in between is not known: a part may have been another there, and be the same again.
+
+        Another node may have drawn it, and its clients may come here.
+        """
+        if position > self.current_at + 1:
+            self._gaps.append((self.current_at, position))
+            if len(self._gaps) > MOST_GAPS:
+                self.birth = max(self.birth, self._gaps.pop(0)[1])
 
     def _stamp(self, differences: list[Difference], position: int) -> None:
         """First those that are gone: a row that is gone from one list may be new in another."""
@@ -147,9 +160,14 @@ class Board:
 
     def knows(self, cursor: Cursor | None) -> bool:
         """Whether what came after this position can be told apart from what came before."""
-        return (
-            cursor is not None and cursor.epoch == self.epoch and self.birth <= cursor.seq <= self.current_at
-        )
+        if cursor is None or cursor.epoch != self.epoch or not self.birth <= cursor.seq <= self.current_at:
+            return False
+        for after, before in reversed(self._gaps):
+            if cursor.seq >= before:
+                return True
+            if cursor.seq > after:
+                return False
+        return True
 
     def change(self, cursor: Cursor | None, say: str = "") -> dict[str, Any] | None:
         """The change that brings a client from `cursor` to now; None when nothing differs.

@@ -167,8 +167,9 @@ class Cluster:
             httpx.Client(base_url=self.nodes[-1].url, timeout=15) as listener,
             ThreadPoolExecutor(1) as beside,
         ):
-            cursor = listener.get("/api/status", params={"organizationId": id}).json()["cursor"]
-            query = {"view": "data", "wait": 12, "cursor": cursor}
+            found: list[str] = []  # the position there; it may take its time beside other tests
+            self.until(lambda: found.append(self._cursor(listener, id)) or bool(found))
+            query = {"view": "data", "wait": 12, "cursor": found[0]}
             hearing = beside.submit(lambda: (listener.get(f"/{id}/changes", params=query), time.monotonic()))
             self.until(lambda: self._is_held(listener, id))
             writer.post("/api/websocket/broadcast", json=body).raise_for_status()
@@ -176,6 +177,10 @@ class Cluster:
             answer, heard = hearing.result()
         assert mark in answer.text
         return heard - answered
+
+    def _cursor(self, node: httpx.Client, organization: str) -> str:
+        cursor: str = node.get("/api/status", params={"organizationId": organization}).json()["cursor"]
+        return cursor
 
     def _is_held(self, node: httpx.Client, organization: str) -> bool:
         info = node.get("/api/websocket/info", params={"organizationId": organization}).json()

@@ -36,6 +36,21 @@ def test_a_row_may_move_to_a_list_before_or_behind_its_own():
     assert told(board, 3) == []
 
 
+def test_who_saw_what_this_node_never_drew_gets_the_whole_board(monkeypatch):
+    """At 2 another node may have shown a third row. Here nothing differs but the other list."""
+    board = Board(drawn(open="ab", past="c"), "epoch", 1)
+    board.redraw(drawn(open="ab", past="cd"), 3, {})
+    assert told(board, 1) == ["past", "c", "d"]
+    assert board.change(Cursor("epoch", 2))["since"] is None
+    assert told(board, 2) == ["open", "a", "b", "past", "c", "d"]
+    board.redraw(drawn(open="a", past="cd"), 4, {})
+    assert [told(board, after) for after in (3, 4)] == [["open", "a"], []]
+    monkeypatch.setattr("statuspage.live.board.MOST_GAPS", 1)
+    board.redraw(drawn(open="ab", past="cd"), 6, {})
+    assert board.change(Cursor("epoch", 1))["since"] is None, "older gaps are not remembered"
+    assert told(board, 4) == ["open", "a", "b"]
+
+
 def test_boards_that_share_parts_share_what_differs():
     before, after = drawn(open="ab"), drawn(open="ab")
     after.parts[0].children[1].shell = ("<li id=b class=new>", "</li>")

@@ -261,12 +261,19 @@ def test_random_verbs_with_loss_doubles_reordering_and_other_nodes_converge(migr
             for _ in range(4):
                 fault, which = next(trouble, ("show", 0))
                 befall(fault, pages[which % len(pages)], nodes)
+        look(nodes["B"])
         newcomer = node()
         for page in pages:
             for change in page.inbox:
                 attempt(page.receive, change, nodes["B"])
             settle_and_compare(page, nodes["B"], newcomer)
         db.session.remove()
+
+
+def look(at: Hub) -> None:
+    """What each process does four times a second, rung or not."""
+    for organization_id in at.behind():
+        at.advance(organization_id)
 
 
 def befall(fault: str, page: Page, nodes: dict[str, Hub]) -> None:
