@@ -39,7 +39,7 @@ OF_FILES = frozenset({"snapshot"})
 PASSING = frozenset({"user_session", "invitation", "idempotent_request"})
 """Not worth keeping, and better not: an old file signs nobody in again, and makes no undone request done."""
 
-ASIDE = "restore-"  # how folders in INSTANCE_PATH begin: only its owner reads there
+ASIDE = ".statuspage-restore-"  # how our folders in INSTANCE_PATH begin, and nobody else's: they are deleted
 YOUNG_SECONDS = 60.0  # so soon whoever made a folder holds it
 
 
